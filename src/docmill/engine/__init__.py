@@ -1,0 +1,1 @@
+"""Plans runs, hands their steps to processes, and settles what comes back."""

