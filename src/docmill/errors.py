@@ -21,10 +21,12 @@
     │   ├── ModelMissing             MODEL_MISSING
     │   ├── StorageError             STORAGE_ERROR
     │   └── DamagedArtifact          DAMAGED_ARTIFACT
-    └── DocumentError                (one document's outcome; never ends a command)
-        permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
-                   DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
-        transient: SourceFileMissing, SourceFileDenied, FileChanged
+    ├── DocumentError                (one document's outcome; never ends a command)
+    │   permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
+    │              DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
+    │   transient: SourceFileMissing, SourceFileDenied, FileChanged
+    └── StoppedError                 STOPPED                 exit 8
+        └── Interrupted              INTERRUPTED             exit 130
 
 The code and the exit code live on the class. ``context`` holds whatever else a program wants to read; it is merged
 into the JSON error object. Imports nothing of ours.
@@ -156,10 +158,15 @@ class DamagedArtifact(MissingError):
 
 
 class DocumentError(DocmillError):
-    """Why one document failed. ``permanent`` ones are not tried again until the file or the pipeline changes."""
+    """Why one document failed.
+
+    permanent: not tried again until the file or the pipeline changes; others are tried at the next start or sync.
+    retried:   tried again within the same run, after a pause, as the retry policy says.
+    """
 
     code = "PROCESSING_ERROR"
     permanent: ClassVar[bool] = True
+    retried: ClassVar[bool] = False
 
 
 class ProcessingError(DocumentError):
@@ -218,3 +225,15 @@ class FileChanged(DocumentError):
 
     code = "FILE_CHANGED"
     permanent = False
+
+
+class StoppedError(DocmillError):
+    """The work stopped before its end, in good order: what was done is kept, and going on is one command away."""
+
+    code = "STOPPED"
+    exit_code = 8
+
+
+class Interrupted(StoppedError):
+    code = "INTERRUPTED"
+    exit_code = 130

@@ -126,3 +126,37 @@ class Chunk:
     def from_json(cls, record: list[Any]) -> Chunk:
         text, start, end, tokens, lead, context, headings, page_start, page_end = record
         return cls(text, start, end, tokens, lead, context, tuple(headings), page_start, page_end)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedDocument:
+    """What remains of a document once it is cut: its passages, and what is told of it. The chunk step's artifact."""
+
+    type: str
+    title: str | None
+    metadata: dict[str, Any]
+    warnings: tuple[Warning, ...]
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def degraded(self) -> bool:
+        return any(warning.degrades for warning in self.warnings)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "type": self.type,
+            "title": self.title,
+            "metadata": self.metadata,
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "chunks": [chunk.to_json() for chunk in self.chunks],
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> ChunkedDocument:
+        return cls(
+            record["type"],
+            record["title"],
+            record["metadata"],
+            tuple(Warning(**warning) for warning in record["warnings"]),
+            tuple(Chunk.from_json(chunk) for chunk in record["chunks"]),
+        )

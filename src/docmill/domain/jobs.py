@@ -1,0 +1,86 @@
+"""What goes to a worker process and what comes back. Plain data: failures cross processes as values, not exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from docmill.domain.documents import ChunkedDocument
+from docmill.domain.params import EmbedParams, StepParams
+from docmill.errors import DocumentError
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRef:
+    """Which artifact, and what its bytes must hash to."""
+
+    step_key: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a document failed, and where. ``permanent``: the same bytes and pipeline would fail again."""
+
+    stage: str
+    code: str
+    message: str
+    hint: str | None
+    permanent: bool
+    retried: bool = False
+
+    @classmethod
+    def of(cls, stage: str, error: DocumentError) -> Failure:
+        return cls(stage, error.code, error.message, error.hint, error.permanent, error.retried)
+
+
+@dataclass(frozen=True, slots=True)
+class StepJob:
+    """One step of a leg. ``ref``: its output is there already and need only be read."""
+
+    name: str
+    type: str
+    method: str
+    params: StepParams
+    key: str
+    ref: ArtifactRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegJob:
+    """The steps of one document that a worker does in one go, from its file to its chunks."""
+
+    home: str
+    path: str
+    suffix: str
+    content_hash: str
+    size_bytes: int
+    metadata: dict[str, Any]
+    steps: tuple[StepJob, ...]
+    embed_method: str
+    embed_params: EmbedParams
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """``seconds`` of wall time; ``meta`` is kept with the step, JSON values only."""
+
+    name: str
+    started_at: str
+    completed_at: str
+    seconds: float
+    reused: bool = False
+    ref: ArtifactRef | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LegOutcome:
+    """The steps that were done, then either the chunks or the failure of the step after them."""
+
+    worker_id: str
+    steps: tuple[StepOutcome, ...]
+    content: ChunkedDocument | None = None
+    failure: Failure | None = None
+    failed_at: str | None = None

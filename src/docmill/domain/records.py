@@ -1,0 +1,251 @@
+"""The tables of state.db, as SQLModel classes. Rows are written by ``stores.state`` alone.
+
+Times are UTC ISO-8601 text with ``Z``; JSON columns hold text. ``nanoseconds`` of file times are kept exactly.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, Index, text
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+
+
+class HomeMeta(SQLModel, table=True):
+    """Single values: ``engine_epoch``, ``created_by``."""
+
+    __tablename__: ClassVar[str] = "home_meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Source(SQLModel, table=True):
+    """A named place that documents come from, and the batch that follows it."""
+
+    __tablename__: ClassVar[str] = "source"
+    name: str = Field(primary_key=True)
+    folder: str | None = Field(default=None, index=True)
+    include: str = "[]"
+    exclude: str = "[]"
+    batch_id: int | None = Field(default=None, foreign_key="batch.id")
+    created_at: str
+
+
+class Batch(SQLModel, table=True):
+    """A named set of documents. Its status is derived from its groups' whenever one of them changes."""
+
+    __tablename__: ClassVar[str] = "batch"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(index=True)
+    description: str = ""
+    type: str
+    status: str = "created"
+    priority: str = "normal"
+    source: str | None = None
+    key: str | None = Field(default=None, unique=True)
+    workflow: str
+    params: str
+    configuration: str = "{}"
+    max_retries: int = 3
+    retry_delay: float = 5.0
+    backoff_multiplier: float = 2.0
+    created_at: str
+    updated_at: str
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+class Document(SQLModel, table=True):
+    """One ``(source, uri)``. ``failed_key`` names the pipeline that the current content has failed in for good."""
+
+    __tablename__: ClassVar[str] = "document"
+    __table_args__ = (
+        # A deleted document keeps its row and its history; its URI may go to another document.
+        Index("document_by_uri", "source", "uri", unique=True, sqlite_where=text("state = 'active'")),
+        Index("document_by_batch", "batch_id"),
+        Index("document_by_content", "content_hash"),
+    )
+    id: str = Field(primary_key=True)
+    source: str
+    uri: str
+    suffix: str
+    content_hash: str
+    size_bytes: int
+    version: int = 1
+    batch_id: int = Field(foreign_key="batch.id")
+    state: str = "active"  # active, deleted (its rows are leaving the databases)
+    device: int = Field(sa_type=BigInteger)
+    inode: str  # unsigned 64 bits do not fit SQLite's integers
+    mtime_ns: int = Field(sa_type=BigInteger)
+    ctime_ns: int = Field(sa_type=BigInteger)
+    hashed_at_ns: int = Field(sa_type=BigInteger)
+    meta: str = "{}"
+    failed_key: str | None = None
+    outcome: str | None = None  # completed, failed
+    degraded: bool = False
+    type: str | None = None
+    chunk_count: int = 0
+    error_stage: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    error_hint: str | None = None
+    error_at: str | None = None
+    retry_count: int = 0
+    first_seen_at: str
+    updated_at: str
+
+
+class DocumentVersion(SQLModel, table=True):
+    """The history of a document: what happened to it, and which content it had then."""
+
+    __tablename__: ClassVar[str] = "document_version"
+    id: int | None = Field(default=None, primary_key=True)
+    document_id: str = Field(index=True)
+    version: int
+    event: str  # new, changed, renamed, deleted, restored
+    uri: str
+    content_hash: str
+    size_bytes: int
+    batch_id: int | None
+    at: str
+
+
+class Placement(SQLModel, table=True):
+    """A database may hold rows of a document: written before the first of them, removed after the last is gone.
+
+    ``settled_key`` names the pipeline whose rows of the document's current content lie there, whole and published.
+    """
+
+    __tablename__: ClassVar[str] = "placement"
+    __table_args__ = (Index("placement_leaving", "database", sqlite_where=text("state = 'leaving'")),)
+    document_id: str = Field(primary_key=True)
+    database: str = Field(primary_key=True)
+    state: str = "storing"  # storing, stored, leaving
+    settled_key: str | None = None
+    chunk_count: int = 0
+    updated_at: str
+
+
+class RunGroup(SQLModel, table=True):
+    """One start of a pipeline on a batch. ``control`` is what another shell wants of it: pause or cancel."""
+
+    __tablename__: ClassVar[str] = "run_group"
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="batch.id", index=True)
+    workflow: str
+    params: str
+    pipeline: str
+    pipeline_key: str
+    database: str
+    priority: int = 0
+    status: str = Field(default="created", index=True)
+    status_message: str | None = None
+    control: str | None = None
+    control_reason: str | None = None
+    control_cleanup: bool = False
+    chunks_total: int = 0
+    chunks_embedded: int = 0
+    chunks_reused: int = 0
+    processing_seconds: float = 0.0
+    created_at: str
+    started_at: str | None = None
+    paused_at: str | None = None
+    completed_at: str | None = None
+
+
+class Run(SQLModel, table=True):
+    """One document's way through the pipeline of a group."""
+
+    __tablename__: ClassVar[str] = "run"
+    __table_args__ = (
+        Index("run_by_group", "run_group_id", "status"),
+        Index("run_by_document", "document_id"),
+        # No document is in two unfinished runs of one database at once.
+        Index(
+            "run_active", "document_id", "database", unique=True, sqlite_where=text("status IN ('pending', 'running')")
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    run_group_id: int = Field(foreign_key="run_group.id")
+    batch_id: int
+    document_id: str
+    database: str
+    content_hash: str
+    version: int
+    status: str = "pending"
+    degraded: bool = False
+    chunk_count: int = 0
+    crashes: int = 0
+    not_before: str | None = None  # a step will be tried again then
+    created_at: str
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+class RunStep(SQLModel, table=True):
+    """One step of a run. ``retry`` counts its failed attempts, ``retries`` is how many are allowed beyond the first."""
+
+    __tablename__: ClassVar[str] = "run_step"
+    __table_args__ = (
+        Index("step_by_run", "run_id", "number"),
+        Index("step_by_group", "run_group_id", "type", "status"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id")
+    run_group_id: int
+    number: int
+    name: str
+    type: str
+    status: str = "pending"
+    retry: int = 0
+    retries: int = 0
+    retry_at: str | None = None
+    step_key: str | None = None
+    reused: bool = False
+    worker_id: str | None = None
+    engine_epoch: int = 0
+    status_message: str | None = None
+    status_meta: str = "{}"
+    started_at: str | None = None
+    completed_at: str | None = None
+    duration_seconds: float | None = None
+
+
+class Artifact(SQLModel, table=True):
+    """A step's stored output. The bytes lie under the home, by key; ``digest`` is theirs."""
+
+    __tablename__: ClassVar[str] = "artifact"
+    step_key: str = Field(primary_key=True)
+    kind: str
+    digest: str
+    size_bytes: int
+    created_at: str
+
+
+class LifecycleEntry(SQLModel, table=True):
+    """Written in the same transaction as the status change it tells of."""
+
+    __tablename__: ClassVar[str] = "lifecycle_event"
+    __table_args__ = (Index("event_by_run", "run_id"), Index("event_by_group", "run_group_id"))
+    id: int | None = Field(default=None, primary_key=True)
+    event: str
+    run_group_id: int
+    run_id: int | None = None
+    step_id: int | None = None
+    status: str
+    status_message: str | None = None
+    at: str
+
+
+class LogEntry(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "log_entry"
+    __table_args__ = (Index("log_by_batch", "batch_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int | None
+    run_group_id: int | None
+    level: str
+    message: str
+    context: str = "{}"
+    at: str

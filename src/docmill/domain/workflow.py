@@ -1,0 +1,174 @@
+"""Workflows, param sets and the pipeline that the two make together. Shapes and rules only; files are read elsewhere.
+
+A workflow says which steps a document passes, in order; a param set says the values those steps use. Both are closed:
+a key that is not declared here is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from docmill.domain.params import StepParams
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+
+class StepType(StrEnum):
+    VALIDATE = "validate"
+    PARSE = "parse"
+    ENRICH = "enrich"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    STORE = "store"
+
+
+REQUIRED_TYPES = (StepType.PARSE, StepType.CHUNK, StepType.EMBED, StepType.STORE)
+
+# Step types that other engines list, and why a workflow cannot name them here.
+FOREIGN_TYPES = {
+    "ingest": "documents are ingested by `sync` and `ingest` before a workflow starts; leave this step out",
+    "route": "one workflow handles every document type; leave this step out",
+}
+
+
+class LifecycleEvent(StrEnum):
+    GROUP_START = "group_start"
+    GROUP_END = "group_end"
+    ITEM_START = "item_start"
+    ITEM_END = "item_end"
+    ITEM_FAILED = "item_failed"
+    STEP_START = "step_start"
+    STEP_END = "step_end"
+    STEP_FAILED = "step_failed"
+
+
+class Definition(BaseModel):
+    """Strict, frozen, closed. Enumerations are the one exception to strictness: YAML gives their text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class WebhookHandler(Definition):
+    type: Literal["webhook"]
+    url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2048, description="http(s) address to post the event to")
+
+
+class CommandHandler(Definition):
+    type: Literal["command"]
+    command: str = Field(min_length=1, max_length=4096, description="shell command to run")
+
+
+Handler = Annotated[WebhookHandler | CommandHandler, Field(discriminator="type")]
+
+
+class StepSpec(Definition):
+    """One step as YAML states it. ``method`` None: the step type's default plug-in."""
+
+    name: str = Field(pattern=ID_PATTERN, description="how progress, errors and stages call it")
+    type: StepType = Field(strict=False)
+    method: str | None = Field(None, min_length=1, description="the plug-in; without it the step type's default")
+    retries: int | None = Field(2, ge=0, le=20, description="further attempts; null: as the batch says")
+    timeout_s: float | None = Field(None, gt=0, le=86_400, description="seconds for one document; null: no limit")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="values that differ from the plug-in's own")
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _known_type(cls, value: object) -> object:
+        if isinstance(value, str) and value in FOREIGN_TYPES:
+            raise ValueError(f"{value!r} is no step of a workflow: {FOREIGN_TYPES[value]}")
+        return value
+
+
+class Workflow(Definition):
+    id: str = Field(pattern=ID_PATTERN)
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=4000)
+    steps: tuple[StepSpec, ...] = Field(min_length=1, strict=False)
+    lifecycle: dict[Annotated[LifecycleEvent, Field(strict=False)], list[Handler]] = Field(default_factory=dict)
+
+    def of_type(self, type_: StepType) -> list[StepSpec]:
+        return [step for step in self.steps if step.type == type_]
+
+
+class ParamSet(Definition):
+    """``config`` maps a step type to values for that type's plug-in, and may choose the plug-in by ``method``."""
+
+    id: str = Field(pattern=ID_PATTERN)
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=4000)
+    source: Literal["app", "user"] | None = Field(None, description="set by where the file lies")
+    config: dict[Annotated[StepType, Field(strict=False)], dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFault:
+    """Which step breaks the order (an index into ``steps``; None: one is missing), and why."""
+
+    index: int | None
+    message: str
+
+
+def order_faults(steps: tuple[StepSpec, ...]) -> list[OrderFault]:
+    """Each way in which the steps break the rules: validate, parse, enrich…, chunk, embed, store, each but enrich once."""
+    order = list(StepType)
+    faults: list[OrderFault] = []
+    names: set[str] = set()
+    seen: set[StepType] = set()
+    latest: StepSpec | None = None
+    for index, step in enumerate(steps):
+        if step.name in names:
+            faults.append(OrderFault(index, f"a step named {step.name!r} is there already"))
+        if step.type in seen and step.type is not StepType.ENRICH:
+            faults.append(OrderFault(index, f"a second step of type {step.type.value!r}; one is the most"))
+        elif latest and order.index(step.type) < order.index(latest.type):
+            faults.append(OrderFault(index, f"{step.type.value!r} must come before {latest.type.value!r}"))
+        else:
+            latest = step
+        names.add(step.name)
+        seen.add(step.type)
+    missing = [type_.value for type_ in REQUIRED_TYPES if type_ not in seen]
+    if missing:
+        faults.append(OrderFault(None, f"a workflow needs a step of type {' and '.join(map(repr, missing))}"))
+    return faults
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStep:
+    """A step with nothing left open. ``version`` is the plug-in's, and part of the step's key.
+
+    For ``parse`` by ``auto`` the parser is chosen for each document; ``version`` is that of the choosing.
+    """
+
+    name: str
+    type: StepType
+    method: str
+    version: str
+    params: StepParams
+    retries: int | None
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What a run group does to each of its documents."""
+
+    workflow: str
+    params: str
+    steps: tuple[ResolvedStep, ...]
+
+    def step(self, type_: StepType) -> ResolvedStep:
+        """The first step of a type. Raises KeyError; parse, chunk, embed and store are always there."""
+        for step in self.steps:
+            if step.type is type_:
+                return step
+        raise KeyError(type_.value)
+
+    @property
+    def database(self) -> str:
+        """The LanceDB database that the store step writes."""
+        name: str = self.step(StepType.STORE).params.database  # type: ignore[attr-defined] # store has StoreParams
+        return name

@@ -1,0 +1,199 @@
+"""The embed stage: distinct texts of many documents, through the cache and the embed workers, back to their documents.
+
+A text that several documents hold is embedded once, also when all of them are new. Vectors go into the cache as they
+come, so that nothing computed is computed again, whatever happens next.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+from docmill.domain import identity
+from docmill.domain.events import now
+from docmill.domain.jobs import Failure, StepOutcome
+from docmill.engine import worker
+from docmill.engine.ledger import Ledger
+from docmill.engine.pipelines import CompiledPipeline
+from docmill.engine.pools import Done, Executor
+from docmill.engine.work import StepRow, Work
+from docmill.errors import ProcessingError, WorkerCrashed
+from docmill.steps.embed import Text, estimate_tokens, micro_batches
+from docmill.stores.embedding_cache import EmbeddingCache
+
+MOST_TRIES = 3
+_CACHE_SECONDS = 1.0
+THREADS = 1  # one thread a process and a process a core: the best use of cores that was measured
+
+
+class EmbedStage:
+    """One model's texts. ``ready`` is told of each document that has all its vectors, ``failed`` of each that cannot."""
+
+    def __init__(
+        self,
+        pipeline: CompiledPipeline,
+        ledger: Ledger,
+        cache: EmbeddingCache,
+        executor: Callable[[], Executor],
+        *,
+        workers: int,
+        ready: Callable[[Work], None],
+        failed: Callable[[Work, StepRow, Failure, str], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._cache = cache
+        self._executor = executor
+        self._workers = workers
+        self._ready = ready
+        self._failed = failed
+        self._waiting: dict[bytes, list[Work]] = defaultdict(list)
+        self._window: dict[bytes, Text] = {}
+        self._batches: deque[tuple[list[Text], int]] = deque()
+        self._fresh: list[tuple[bytes, bytes]] = []
+        self._saved = time.monotonic()
+        self._warmed = False
+        self.running = 0
+
+    @property
+    def backlog(self) -> int:
+        """Texts that no worker has yet."""
+        return len(self._window) + sum(len(batch) for batch, _tries in self._batches)
+
+    def add(self, works: list[Work]) -> None:
+        """Take documents in; those whose every text is known are ready at once."""
+        model = self._pipeline.model
+        for work in works:
+            assert work.content is not None
+            texts = [chunk.embedded_text for chunk in work.content.chunks]
+            work.text_keys = [identity.text_key(model.fingerprint, text) for text in texts]
+            work.embed_started = now()
+            row = work.step("embed")
+            if row.status == "pending" or row.status == "error":
+                self._ledger.start_step(work, row, at=work.embed_started)
+        known = self._cache.find(list({key for work in works for key in work.text_keys} - self._waiting.keys()))
+        fresh = dict(self._fresh)
+        for work in works:
+            assert work.content is not None
+            for key, chunk in zip(work.text_keys, work.content.chunks, strict=True):
+                vector = known.get(key) or fresh.get(key)
+                if vector is not None:
+                    work.vectors[key] = vector
+                elif key not in work.missing:
+                    work.missing.add(key)
+                    if key not in self._waiting:
+                        tokens = estimate_tokens(chunk.context, chunk.tokens, model.special_tokens)
+                        self._window[key] = Text(key, chunk.embedded_text, tokens)
+                    self._waiting[key].append(work)
+            work.reused = sum(key not in work.missing for key in work.text_keys)
+            if not work.missing:
+                self._finish(work)
+
+    def warm(self) -> None:
+        """Start the workers, as there will be texts; loading the model takes as long as the first parsing."""
+        if not self._warmed:
+            self._warmed = True
+            self._executor().warm()
+
+    def dispatch(self, *, more_to_come: bool) -> None:
+        """Keep the workers fed. A window is sorted when it is full, or when a worker would stand idle."""
+        params = self._pipeline.embed_params
+        idle = self.running + len(self._batches) < self._workers
+        if self._window and (len(self._window) >= params.window_chunks or idle or not more_to_come):
+            self._batches.extend(
+                (batch, 0) for batch in micro_batches(list(self._window.values()), params.batch_tokens)
+            )
+            self._window.clear()
+        while self._batches and self.running < self._workers * 2:
+            batch, tries = self._batches.popleft()
+            texts = [text.text for text in batch]
+            method = self._pipeline.embed.method
+            self._executor().submit((self, batch, tries), worker.run_embed, method, params, THREADS, texts)
+            self.running += 1
+        if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Write the new vectors into the cache."""
+        self._cache.add(self._fresh)
+        self._fresh = []
+        self._saved = time.monotonic()
+
+    def drop(self, group_id: int) -> list[Work]:
+        """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded."""
+        dropped: dict[int, Work] = {}
+        for key in list(self._waiting):
+            kept = []
+            for work in self._waiting[key]:
+                if work.group.id == group_id:
+                    dropped[work.run_id] = work
+                else:
+                    kept.append(work)
+            self._waiting[key] = kept
+        self._window = {key: text for key, text in self._window.items() if self._wanted(key)}
+        batches = (([text for text in batch if self._wanted(text.key)], tries) for batch, tries in self._batches)
+        self._batches = deque((batch, tries) for batch, tries in batches if batch)
+        return list(dropped.values())
+
+    def done(self, done: Done) -> None:
+        """A micro-batch is back, or its worker is not."""
+        from pebble import ProcessExpired
+
+        _stage, batch, tries = done.tag
+        self.running -= 1
+        try:
+            data: bytes = done.future.result()
+        except CancelledError:
+            return
+        except ProcessExpired as error:
+            self._again(batch, tries, WorkerCrashed(f"the embedding worker died (exit code {error.exitcode})"))
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a model raises is the outcome of the texts it was given
+            self._again(batch, tries, ProcessingError(f"embedding failed: {type(error).__name__}: {str(error)[:300]}"))
+            return
+        width = self._pipeline.model.dimension * 4
+        for position, text in enumerate(batch):
+            vector = data[position * width : (position + 1) * width]
+            self._fresh.append((text.key, vector))
+            for place, work in enumerate(self._waiting.pop(text.key, [])):
+                self._fill(work, text.key, vector, computed=place == 0)
+
+    def _fill(self, work: Work, key: bytes, vector: bytes, *, computed: bool) -> None:
+        if work.failure is not None:
+            return
+        work.vectors[key] = vector
+        work.missing.discard(key)
+        if computed:
+            work.group.chunks_embedded += 1
+            work.embedded += 1
+        if not work.missing:
+            self._finish(work)
+
+    def _finish(self, work: Work) -> None:
+        at = now()
+        work.reused = len(work.text_keys) - work.embedded
+        meta = json.dumps({"embedded": work.embedded, "reused": work.reused})
+        outcome = StepOutcome(work.step("embed").name, work.embed_started, at, 0.0, reused=work.embedded == 0)
+        self._ledger.finish_step(work, work.step("embed"), outcome, meta=meta)
+        self._ready(work)
+
+    def _again(self, batch: list[Text], tries: int, error: ProcessingError | WorkerCrashed) -> None:
+        """Halve the batch, so that one text that is too much ends alone; then fail the documents that hold it."""
+        if tries + 1 < MOST_TRIES or len(batch) > 1:
+            middle = (len(batch) + 1) // 2
+            self._batches.extendleft((part, tries + 1) for part in (batch[:middle], batch[middle:]) if part)
+            return
+        for work in self._waiting.pop(batch[0].key, []):
+            if work.failure is None:
+                row = work.step("embed")
+                work.failure = Failure.of(row.name, error)
+                self._failed(work, row, work.failure, now())
+
+    def _wanted(self, key: bytes) -> bool:
+        if not self._waiting.get(key):
+            self._waiting.pop(key, None)
+            return False
+        return True

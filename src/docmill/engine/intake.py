@@ -1,0 +1,101 @@
+"""Brings work in: the running groups, what other shells want of them, and the runs that are next."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Any
+
+from docmill.domain import uris
+from docmill.domain.events import now
+from docmill.domain.status import Entity, Trigger
+from docmill.engine import pipelines
+from docmill.engine.ledger import Ledger
+from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.stores.queries import Queries
+from docmill.stores.state.transitions import Move, apply
+
+_CLAIM = (
+    "SELECT r.id, r.document_id, r.content_hash, r.version, r.crashes, r.status, d.source, d.uri, d.suffix,"
+    " d.size_bytes, d.meta, d.first_seen_at, s.folder FROM run r JOIN document d ON d.id = r.document_id"
+    " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ? AND r.status = ?"
+    " AND (r.not_before IS NULL OR r.not_before <= ?) ORDER BY r.id LIMIT ?"
+)
+
+
+def running_groups(queries: Queries, known: dict[int, GroupWork]) -> dict[int, GroupWork]:
+    """The groups that are to be worked on, highest priority and oldest first, with what is wanted of each."""
+    groups: dict[int, GroupWork] = {}
+    for row in queries.rows("SELECT * FROM run_group WHERE status = 'running' ORDER BY priority DESC, id"):
+        group = known.get(row["id"]) or _group(queries, row)
+        group.halt, group.reason = row["control"], row["control_reason"]
+        groups[group.id] = group
+    return groups
+
+
+def _group(queries: Queries, row: Any) -> GroupWork:
+    batch = queries.row("SELECT retry_delay, backoff_multiplier FROM batch WHERE id = ?", [row["batch_id"]])
+    assert batch is not None
+    return GroupWork(
+        row["id"],
+        row["batch_id"],
+        row["priority"],
+        pipelines.load(row["pipeline"]),
+        batch["retry_delay"],
+        batch["backoff_multiplier"],
+        runs=Counter(queries.run_counts(row["id"])),
+        stages={
+            stage["name"]: Counter(done=stage["done"], failed=stage["failed"]) for stage in queries.stages(row["id"])
+        },
+        chunks_total=row["chunks_total"],
+        chunks_embedded=row["chunks_embedded"],
+        chunks_reused=row["chunks_reused"],
+    )
+
+
+def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -> list[Work]:
+    """Up to ``most`` runs that nobody is at, set running: first those that an earlier engine had begun."""
+    with ledger.state.transaction(epoch=ledger.epoch) as tx:
+        at = now()
+        begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active]
+        fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        moves = [Move(Entity.RUN, Trigger.START, row.id, group.id, at=at, fields={"started_at": at}) for row in fresh]
+        apply(tx, moves)
+        works = [_work(group, row) for row in [*begun[:most], *fresh]]
+        _read_steps(tx, works)
+    group.runs["pending"] -= len(fresh)
+    group.runs["running"] += len(fresh)
+    return works
+
+
+def _work(group: GroupWork, row: Any) -> Work:
+    meta = json.loads(row.meta)
+    work = Work(
+        run_id=row.id,
+        group=group,
+        document_id=row.document_id,
+        source=row.source,
+        uri=row.uri,
+        path=str(Path(uris.decode(row.folder or "/")) / uris.decode(row.uri)),
+        suffix=row.suffix,
+        content_hash=row.content_hash,
+        version=row.version,
+        size_bytes=row.size_bytes,
+        meta=meta,
+        created_at=row.first_seen_at,
+        crashes=row.crashes,
+        steps={},
+    )
+    work.keys = group.pipeline.step_keys(work.content_hash, work.suffix, meta)
+    return work
+
+
+def _read_steps(tx: Any, works: Sequence[Work]) -> None:
+    for work in works:
+        rows = tx.rows(
+            "SELECT id, name, type, status, retry, retries FROM run_step WHERE run_id = ? ORDER BY number",
+            [work.run_id],
+        )
+        work.steps = {row.name: StepRow(*row) for row in rows}

@@ -1,0 +1,157 @@
+"""Gathers what is to be written to state.db and writes it in one transaction at a time, many documents at once.
+
+A commit costs milliseconds, a row microseconds; so moves wait here for up to FLUSH_SECONDS. What waits can be lost with
+the process: then the work behind it is found again, by its keys, and told again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from docmill.domain.events import now
+from docmill.domain.jobs import ArtifactRef, Failure, StepOutcome
+from docmill.domain.status import Entity, Trigger
+from docmill.engine.work import StepRow, Work
+from docmill.stores.state import State, settling
+from docmill.stores.state.database import Transaction
+from docmill.stores.state.transitions import Move, apply
+
+FLUSH_SECONDS = 0.25
+
+
+class Ledger:
+    """One engine's pen. Every write carries its epoch; once another engine has begun, StaleEngine is raised."""
+
+    def __init__(self, state: State, epoch: int) -> None:
+        self.state = state
+        self.epoch = epoch
+        self._moves: list[Move] = []
+        self._artifacts: list[tuple[str, ArtifactRef]] = []
+        self._after: list[Callable[[Transaction], None]] = []
+        self._flushed = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        waiting = bool(self._moves or self._artifacts or self._after)
+        return waiting and time.monotonic() - self._flushed >= FLUSH_SECONDS
+
+    def flush(self, also: Callable[[Transaction], None] | None = None) -> None:
+        """Write all that waits, then ``also``, in one transaction."""
+        if self._moves or self._artifacts or self._after or also:
+            with self.state.transaction(epoch=self.epoch) as tx:
+                apply(tx, self._moves)
+                settling.record_artifacts(tx, self._artifacts)
+                for write in self._after:
+                    write(tx)
+                if also:
+                    also(tx)
+            self._moves, self._artifacts, self._after = [], [], []
+        self._flushed = time.monotonic()
+
+    def move(self, move: Move) -> None:
+        self._moves.append(move)
+
+    def after(self, write: Callable[[Transaction], None]) -> None:
+        """Write something else, behind the moves."""
+        self._after.append(write)
+
+    # ---- steps -------------------------------------------------------------------------------------------------------
+
+    def start_step(self, work: Work, step: StepRow, *, at: str | None = None) -> None:
+        fields = {"started_at": at or now(), "engine_epoch": self.epoch, "step_key": work.keys.get(step.name)}
+        self._step(work, step, Trigger.START, fields, at=fields["started_at"])
+        step.status = "running"
+
+    def finish_step(
+        self, work: Work, step: StepRow, outcome: StepOutcome, *, worker: str | None = None, meta: str = "{}"
+    ) -> None:
+        """A step that was done, or, where it never started, one whose output was there already."""
+        fields = {
+            "completed_at": outcome.completed_at,
+            "duration_seconds": outcome.seconds,
+            "reused": int(outcome.reused),
+            "worker_id": worker,
+            "status_meta": meta,
+            "step_key": work.keys.get(step.name),
+        }
+        if step.status == "running":
+            self._step(work, step, Trigger.FINISH, fields, at=outcome.completed_at)
+        else:
+            self._step(work, step, Trigger.REUSE, fields, at=outcome.completed_at)
+        step.status = "completed"
+        work.group.stages[step.name]["done"] += 1
+        if outcome.ref is not None and not outcome.reused:
+            self._artifacts.append((step.type, outcome.ref))
+
+    def fail_step(self, work: Work, step: StepRow, failure: Failure, *, at: str) -> None:
+        fields = {"completed_at": at, "status_message": f"{failure.code}: {failure.message}"[:1000]}
+        self._step(work, step, Trigger.FAIL, fields, at=at, message=failure.code)
+        step.status = "failed"
+        work.group.stages[step.name]["failed"] += 1
+
+    def retry_step(self, work: Work, step: StepRow, failure: Failure, *, at: str, retry_at: str) -> None:
+        fields = {"retry": step.retry + 1, "retry_at": retry_at, "status_message": f"{failure.code}: {failure.message}"}
+        self._step(work, step, Trigger.RETRY_LATER, fields, at=at, message=failure.code)
+        run, when = work.run_id, retry_at
+        self.after(lambda tx: _ignore(tx.run("UPDATE run SET not_before = ? WHERE id = ?", [when, run])))
+        step.status = "error"
+
+    def release_step(self, work: Work, step: StepRow) -> None:
+        self._step(work, step, Trigger.RELEASE, {"started_at": None})
+        step.status = "pending"
+
+    def _step(
+        self,
+        work: Work,
+        step: StepRow,
+        trigger: Trigger,
+        fields: dict[str, object],
+        *,
+        at: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        self.move(
+            Move(
+                Entity.STEP,
+                trigger,
+                step.id,
+                work.group.id,
+                work.run_id,
+                at=at or now(),
+                message=message,
+                fields=fields,
+            )
+        )
+
+    # ---- runs --------------------------------------------------------------------------------------------------------
+
+    def finish_run(self, work: Work, *, at: str) -> None:
+        assert work.content is not None
+        fields = {"completed_at": at, "degraded": int(work.content.degraded), "chunk_count": len(work.content.chunks)}
+        self.move(Move(Entity.RUN, Trigger.FINISH, work.run_id, work.group.id, at=at, fields=fields))
+
+    def fail_run(self, work: Work, failure: Failure, *, at: str, attempts: int) -> None:
+        fields = {"completed_at": at}
+        self.move(
+            Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=failure.code, fields=fields)
+        )
+        key = work.group.pipeline.key
+        self.after(
+            lambda tx: settling.record_failure(tx, work.document_id, work.version, key, failure, retries=attempts)
+        )
+        batch, group = work.group.batch_id, work.group.id
+        self.after(
+            lambda tx: settling.log(
+                tx,
+                "error",
+                f"{work.uri}: {failure.message}",
+                batch_id=batch,
+                run_group_id=group,
+                error_code=failure.code,
+            )
+        )
+
+
+def _ignore(_rows: int) -> None:
+    """For writes whose count says nothing."""

@@ -1,0 +1,224 @@
+"""The document leg: from file to chunks, in a worker. What has the same bytes and pipeline is done once for all."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+from docmill.domain.documents import ChunkedDocument
+from docmill.domain.events import now
+from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
+from docmill.engine import worker
+from docmill.engine.ledger import Ledger
+from docmill.engine.pools import Done, Executor
+from docmill.engine.work import StepRow, Work
+from docmill.errors import DamagedArtifact, DocumentTimeout, WorkerCrashed
+from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.state import settling
+from docmill.stores.state.database import Transaction
+
+MOST_CRASHES = 3
+
+
+class LegStage:
+    """Holds documents until they are chunks. ``chunked`` and ``failed`` are told of each that is through."""
+
+    def __init__(
+        self,
+        home: str,
+        ledger: Ledger,
+        artifacts: ArtifactStore,
+        executor: Callable[[], Executor],
+        *,
+        at_once: int,
+        chunked: Callable[[Work], None],
+        failed: Callable[[Work, StepRow, Failure, str], None],
+    ) -> None:
+        self._home = home
+        self._ledger = ledger
+        self._artifacts = artifacts
+        self._executor = executor
+        self._at_once = at_once
+        self._chunked = chunked
+        self._failed = failed
+        self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
+        self._same: dict[str, list[Work]] = {}
+        self.running: dict[int, Work] = {}
+
+    def __len__(self) -> int:
+        return (
+            len(self._queue) + sum(1 + len(same) for same in self._same.values()) - len(self._same) + len(self.running)
+        )
+
+    def add(self, works: list[Work]) -> None:
+        """Take documents in. One whose chunks are an artifact already passes without a worker."""
+        if not works:
+            return
+        keys = sorted({key for work in works for name, key in work.keys.items() if name in work.group.pipeline.stored})
+        refs: dict[str, ArtifactRef] = {}
+        with self._ledger.state.transaction() as tx:
+            for start in range(0, len(keys), 500):
+                refs.update(settling.find_artifacts(tx, keys[start : start + 500]))
+        for work in works:
+            chunk_key = work.keys[work.group.pipeline.chunk_name]
+            content = self._read(refs.get(chunk_key))
+            if content is not None:
+                self._reuse(work, content)
+            elif chunk_key in self._same:
+                self._same[chunk_key].append(work)
+            else:
+                self._same[chunk_key] = []
+                self._queue.append((work, refs))
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Keep as many legs running as pay."""
+        while self._queue and len(self.running) < self._at_once:
+            work, refs = self._queue.popleft()
+            first = next(
+                work.steps[s.name] for s in work.group.pipeline.leg if work.steps[s.name].status != "completed"
+            )
+            if first.status != "running":
+                self._ledger.start_step(work, first)
+            job = self._job(work, refs)
+            work.future = self._executor().submit(work, worker.run_leg, job, timeout=work.group.pipeline.leg_timeout_s)
+            self.running[work.run_id] = work
+
+    def drop(self, group_id: int) -> list[Work]:
+        """Take a group's documents that wait out again. Those that run are left to end, or to :meth:`kill`."""
+        dropped = [work for work, _refs in self._queue if work.group.id == group_id]
+        self._queue = deque((work, refs) for work, refs in self._queue if work.group.id != group_id)
+        for work in dropped:
+            dropped = dropped + self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+        return dropped
+
+    def kill(self, group_id: int) -> list[Work]:
+        """Kill the workers of a group's running documents."""
+        killed = [work for work in self.running.values() if work.group.id == group_id]
+        for work in killed:
+            del self.running[work.run_id]
+            killed = killed + self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+            if work.future is not None:
+                work.future.cancel()
+        return killed
+
+    def done(self, done: Done) -> None:
+        work: Work = done.tag
+        if self.running.pop(work.run_id, None) is None:
+            return  # killed: whatever became of it is not wanted any more
+        same = self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+        outcome = self._outcome(work, done)
+        if outcome is None:
+            self._again(work, same)
+            return
+        self._record_steps(work, outcome)
+        if outcome.content is not None:
+            work.content = outcome.content
+            self._chunked(work)
+            for other in same:
+                self._reuse(other, outcome.content)
+        else:
+            assert outcome.failure is not None
+            self._failed(work, work.steps[outcome.failure.stage], outcome.failure, outcome.failed_at or now())
+            self.add(same)  # the same bytes at another path may fare better
+        self.dispatch()
+
+    def _outcome(self, work: Work, done: Done) -> LegOutcome | None:
+        """The worker's answer, or what stands for it; None where the worker died and the document has tries left."""
+        from pebble import ProcessExpired
+
+        try:
+            outcome: LegOutcome = done.future.result()
+            return outcome
+        except TimeoutError:
+            failure = DocumentTimeout(
+                f"it took longer than {work.group.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
+            )
+        except ProcessExpired as error:
+            work.crashes += 1
+            crashes, run = work.crashes, work.run_id
+            self._ledger.after(lambda tx: _count_crashes(tx, run, crashes))
+            if crashes < MOST_CRASHES:
+                return None
+            failure = WorkerCrashed(f"it took {crashes} workers down (exit code {error.exitcode})")
+        except CancelledError:
+            return None
+        stage = next(
+            (row.name for row in work.steps.values() if row.status == "running"), work.group.pipeline.leg[0].name
+        )
+        return LegOutcome("", (), failure=Failure.of(stage, failure), failed_at=now())
+
+    def _again(self, work: Work, same: list[Work]) -> None:
+        """Once more, from the start, with a fresh worker. A crash burns no attempt."""
+        for row in work.steps.values():
+            if row.status == "running":
+                self._ledger.release_step(work, row)
+        self._ledger.flush()
+        self.add([work, *same])
+
+    def _record_steps(self, work: Work, outcome: LegOutcome) -> None:
+        done = {step.name: step for step in outcome.steps}
+        for step in work.group.pipeline.leg:
+            row = work.steps[step.name]
+            if row.status == "completed":
+                continue
+            result = done.get(step.name)
+            if result is None:
+                failed = outcome.failure is not None and outcome.failure.stage == step.name
+                if failed and row.status != "running":
+                    self._ledger.start_step(work, row, at=outcome.failed_at)
+                return
+            if row.status != "running" and not result.reused:
+                self._ledger.start_step(work, row, at=result.started_at)
+            meta = json.dumps(result.meta, ensure_ascii=False)
+            self._ledger.finish_step(work, row, result, worker=outcome.worker_id, meta=meta)
+
+    def _reuse(self, work: Work, content: ChunkedDocument) -> None:
+        at = now()
+        for step in work.group.pipeline.leg:
+            row = work.steps[step.name]
+            if row.status != "completed":
+                self._ledger.finish_step(work, row, StepOutcome(step.name, at, at, 0.0, reused=True))
+        work.content = content
+        self._chunked(work)
+
+    def _read(self, ref: ArtifactRef | None) -> ChunkedDocument | None:
+        if ref is None:
+            return None
+        try:
+            return ChunkedDocument.from_json(self._artifacts.read(ref))
+        except (DamagedArtifact, ValueError, KeyError, TypeError):
+            return None  # it is computed again, and the artifact with it
+
+    def _job(self, work: Work, refs: dict[str, ArtifactRef]) -> LegJob:
+        pipeline = work.group.pipeline
+        steps = tuple(
+            StepJob(
+                step.name,
+                step.type,
+                step.method,
+                step.params,
+                work.keys[step.name],
+                refs.get(work.keys[step.name])
+                if step.name in pipeline.stored and step.name != pipeline.chunk_name
+                else None,
+            )
+            for step in pipeline.leg
+        )
+        return LegJob(
+            self._home,
+            work.path,
+            work.suffix,
+            work.content_hash,
+            work.size_bytes,
+            work.meta,
+            steps,
+            pipeline.embed.method,
+            pipeline.embed_params,
+        )
+
+
+def _count_crashes(tx: Transaction, run_id: int, crashes: int) -> None:
+    tx.run("UPDATE run SET crashes = ? WHERE id = ?", [crashes, run_id])

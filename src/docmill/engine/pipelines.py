@@ -1,0 +1,152 @@
+"""A pipeline made ready to run: its model known, its keys computable, and its way to JSON and back.
+
+A run group keeps its pipeline as JSON, so that whichever engine takes it up runs what was asked for, whatever became of
+the YAML meanwhile. A plug-in that has another version by then shows in the keys.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from docmill import definitions, registry
+from docmill.domain import identity
+from docmill.domain.contracts import Embedder, ModelInfo
+from docmill.domain.params import EmbedParams, StoreParams
+from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
+from docmill.stores.state.groups import PlannedGroup, PlannedStep
+
+_LEG = (StepType.VALIDATE, StepType.PARSE, StepType.ENRICH, StepType.CHUNK)
+_STORED = (StepType.PARSE, StepType.CHUNK)  # the steps whose output is kept as an artifact
+DEFAULT_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """``model`` is the embedder's, described but not loaded."""
+
+    definition: Pipeline
+    model: ModelInfo
+
+    @cached_property
+    def leg(self) -> tuple[ResolvedStep, ...]:
+        """The steps that a document worker does in one go."""
+        return tuple(step for step in self.definition.steps if step.type in _LEG)
+
+    @cached_property
+    def stored(self) -> frozenset[str]:
+        return frozenset(step.name for step in self.leg if step.type in _STORED)
+
+    @cached_property
+    def chunk_name(self) -> str:
+        return self._only(StepType.CHUNK).name
+
+    @cached_property
+    def embed(self) -> ResolvedStep:
+        return self._only(StepType.EMBED)
+
+    @cached_property
+    def embed_params(self) -> EmbedParams:
+        params = self.embed.params
+        assert isinstance(params, EmbedParams)
+        return params
+
+    @cached_property
+    def store_params(self) -> StoreParams:
+        params = self._only(StepType.STORE).params
+        assert isinstance(params, StoreParams)
+        return params
+
+    @property
+    def database(self) -> str:
+        return self.store_params.database
+
+    @cached_property
+    def leg_timeout_s(self) -> float:
+        """The hard limit of a document's time in a worker."""
+        return sum(step.timeout_s or DEFAULT_TIMEOUT_S for step in self.leg)
+
+    @cached_property
+    def key(self) -> str:
+        """Changes whenever any step would give any document another result, or put it elsewhere."""
+        return list(self.step_keys("", "", {}).values())[-1]
+
+    def step_keys(self, content_hash: str, suffix: str, meta: dict[str, Any]) -> dict[str, str]:
+        """The key of each step, by its name, for a document's content.
+
+        The suffix counts, as it decides between kinds of text; so does the metadata given at ingestion, from chunking
+        on, as a title is part of what is embedded.
+        """
+        keys: dict[str, str] = {}
+        upstream = f"{content_hash} {suffix}"
+        for step in self.definition.steps:
+            if step.type is StepType.CHUNK and meta:
+                upstream = f"{upstream} {json.dumps(meta, sort_keys=True)}"
+            model = self.model.fingerprint if step.type in (StepType.CHUNK, StepType.EMBED, StepType.STORE) else ""
+            upstream = identity.step_key(
+                upstream, step.type.value, step.method, step.version, step.params.key_fields(), model
+            )
+            keys[step.name] = upstream
+        return keys
+
+    def planned_group(self, batch_id: int) -> PlannedGroup:
+        return PlannedGroup(
+            batch_id=batch_id,
+            workflow=self.definition.workflow,
+            params=self.definition.params,
+            pipeline=dump(self.definition),
+            pipeline_key=self.key,
+            database=self.database,
+            steps=tuple(PlannedStep(step.name, step.type.value, step.retries) for step in self.definition.steps),
+        )
+
+    def _only(self, step_type: StepType) -> ResolvedStep:
+        return next(step for step in self.definition.steps if step.type is step_type)
+
+
+def compile_pipeline(definition: Pipeline) -> CompiledPipeline:
+    """Ask the embedder for its model. Raises ModelMissing where it is not installed."""
+    step = next(step for step in definition.steps if step.type is StepType.EMBED)
+    embedder: Embedder = registry.load("embedders", step.method)
+    assert isinstance(step.params, EmbedParams)
+    return CompiledPipeline(definition, embedder.describe(step.params))
+
+
+def dump(definition: Pipeline) -> str:
+    return json.dumps(
+        {
+            "workflow": definition.workflow,
+            "params": definition.params,
+            "steps": [
+                {
+                    "name": step.name,
+                    "type": step.type.value,
+                    "method": step.method,
+                    "params": step.params.model_dump(mode="json"),
+                    "retries": step.retries,
+                    "timeout_s": step.timeout_s,
+                }
+                for step in definition.steps
+            ],
+        },
+        ensure_ascii=False,
+    )
+
+
+def load(text: str) -> CompiledPipeline:
+    """What :func:`dump` wrote. Raises DefinitionError where a plug-in has gone."""
+    record = json.loads(text)
+    steps = tuple(
+        definitions.resolve_step(
+            step["name"],
+            StepType(step["type"]),
+            step["method"],
+            step["params"],
+            retries=step["retries"],
+            timeout_s=step["timeout_s"],
+        )
+        for step in record["steps"]
+    )
+    return compile_pipeline(Pipeline(record["workflow"], record["params"], steps))

@@ -1,0 +1,27 @@
+"""What an engine does before it begins: take over from one that died, however it died."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docmill.stores.state import State, groups, settling
+
+_LOG_BYTES = 1024 * 1024
+
+
+def begin(state: State, home: Path) -> int:
+    """Raise the engine epoch, put back the steps that a dead engine left running, and sweep its temporary files.
+
+    Returns the epoch. From here on the dead engine, should it only have slept, can settle nothing.
+    """
+    epoch = state.raise_epoch()
+    with state.transaction(epoch=epoch) as tx:
+        released = groups.recover(tx)
+        if released:
+            settling.log(tx, "warning", "recovered from an engine that had died", steps=released)
+    for unfinished in (home / "artifacts").glob("*/*.new"):
+        unfinished.unlink(missing_ok=True)
+    log = home / "logs" / "workers.log"
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    return epoch

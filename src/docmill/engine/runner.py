@@ -1,0 +1,349 @@
+"""The heart: claim -> submit -> settle, until nothing is left to do or somebody says stop.
+
+One thread, one loop. Processes compute; this loop alone writes SQLite and LanceDB. Each pass looks at what other shells
+want, brings new work in, keeps the workers fed, stores what is ready, writes down what happened, and waits for results.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from docmill.domain.events import DocumentEvent, ErrorEvent, Reporter, StageCompleteEvent, now
+from docmill.domain.jobs import Failure
+from docmill.domain.status import Entity, Status, Trigger, roll_up_group
+from docmill.engine import intake, pools, recovery
+from docmill.engine.embedding import THREADS, EmbedStage
+from docmill.engine.ledger import Ledger
+from docmill.engine.legs import LegStage
+from docmill.engine.pools import Done, ProcessExecutor
+from docmill.engine.storing import StoreStage
+from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.engine.worker import WorkerLimits
+from docmill.settings import Settings
+from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.embedding_cache import EmbeddingCache
+from docmill.stores.queries import Queries
+from docmill.stores.state import State, groups, settling
+from docmill.stores.state.transitions import Move
+
+LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
+WAIT_SECONDS = 0.1
+MOST_ACTIVE = 1024  # documents in memory at once
+PROGRESS_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class StopFlag:
+    """Set by a signal handler: finish what is in flight, hand out nothing more, and return."""
+
+    reason: str | None = None
+
+
+class Runner:
+    """Runs every running group of a home. Holds the engine's lock for as long as it lives (the caller sees to that)."""
+
+    def __init__(self, home: Path, settings: Settings, reporter: Reporter, stop: StopFlag) -> None:
+        self.home = home
+        self.settings = settings
+        self.reporter = reporter
+        self.stop = stop
+        self.state = State(home)
+        self.ledger = Ledger(self.state, recovery.begin(self.state, home))
+        self.queries = Queries(home)
+        self.cache = EmbeddingCache(home)
+        self.results: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self.groups: dict[int, GroupWork] = {}
+        self.active: dict[int, Work] = {}
+        self.done_before: dict[int, int] = {}
+        self.embeds: dict[str, EmbedStage] = {}
+        self.stores: dict[str, StoreStage] = {}
+        self._pools: dict[str, ProcessExecutor] = {}
+        self._looked = self._reported = 0.0
+        self._chunked: list[Work] = []
+        self.legs = LegStage(
+            str(home),
+            self.ledger,
+            ArtifactStore(home),
+            self._document_pool,
+            at_once=settings.document_workers * 2,
+            chunked=self._chunked.append,
+            failed=self._failed,
+        )
+
+    def run(self) -> None:
+        """Work until no running group has anything left, or until the stop flag is set and all is put away."""
+        threading.Thread(target=_import_lancedb, daemon=True).start()
+        try:
+            while self._look() or self.active:
+                self._claim()
+                self._feed()
+                self._store()
+                self._finish_groups()
+                if self.ledger.due:
+                    self.ledger.flush()
+                self._report()
+                self._collect()
+            self.ledger.flush()
+            self.cache_all()
+        finally:
+            self._close()
+
+    # ---- claim -------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> bool:
+        """See which groups run and what is wanted of them. False once there is nothing to be handed out any more."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS or not self.groups:
+            self.groups = intake.running_groups(self.queries, self.groups)
+            self._looked = time.monotonic()
+            for group in self.groups.values():
+                self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
+                if self.stop.reason and not group.halt:
+                    group.halt = "stop"
+                if group.halt:
+                    self._halt(group)
+        return any(group.halt != "stop" for group in self.groups.values())
+
+    def _claim(self) -> None:
+        backlog = sum(stage.backlog for stage in self.embeds.values())
+        for group in self.groups.values():
+            room = min(MOST_ACTIVE - len(self.active), 256)
+            if group.halt or not group.remaining or room < 64 or len(self.legs) > 64:
+                continue
+            if backlog > 2 * group.pipeline.embed_params.window_chunks:
+                break
+            works = intake.claim(self.ledger, group, self.active.keys(), room)
+            self.active.update((work.run_id, work) for work in works)
+            if works:
+                self._embed_stage(group).warm()
+            self.legs.add(works)
+
+    # ---- submit ------------------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        chunked, self._chunked[:] = list(self._chunked), []
+        for stage in {id(s): s for s in (self._embed_stage(work.group) for work in chunked)}.values():
+            stage.add([work for work in chunked if self._embed_stage(work.group) is stage])
+        for work in chunked:
+            assert work.content is not None
+            work.group.chunks_total += len(work.content.chunks)
+        for stage in self.embeds.values():
+            stage.dispatch(more_to_come=len(self.legs) > 0)
+
+    def _store(self) -> None:
+        quiet = not len(self.legs) and not any(stage.backlog or stage.running for stage in self.embeds.values())
+        for stage in self.stores.values():
+            if stage.due() or (quiet and stage.waiting):
+                stage.flush()
+
+    def _collect(self) -> None:
+        """Wait a moment for results, then take all that are there."""
+        if not self.active and not self._pools:
+            return
+        try:
+            done = self.results.get(timeout=WAIT_SECONDS if self.active else 0)
+            while True:
+                (self.legs.done if isinstance(done.tag, Work) else done.tag[0].done)(done)
+                done = self.results.get_nowait()
+        except queue.Empty:
+            return
+
+    # ---- settle ------------------------------------------------------------------------------------------------------
+
+    def _stored(self, work: Work, at: str) -> None:
+        assert work.content is not None
+        self._leave(work, "completed")
+        group = work.group
+        self.reporter.emit(
+            DocumentEvent(
+                group.batch_id,
+                group.id,
+                work.document_id,
+                work.uri,
+                "completed",
+                work.content.degraded,
+                len(work.content.chunks),
+                at,
+            )
+        )
+
+    def _failed(self, work: Work, row: StepRow, failure: Failure, at: str) -> None:
+        """A step of a document failed: put it off while it has tries left and trying may help, else end its run."""
+        group = work.group
+        work.failure = failure
+        if failure.retried and row.retry < row.retries:
+            delay = group.retry_delay * group.backoff**row.retry
+            retry_at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds")
+            self.ledger.retry_step(work, row, failure, at=at, retry_at=retry_at.replace("+00:00", "Z"))
+            self.ledger.flush()
+            del self.active[work.run_id]
+            return
+        self.ledger.fail_step(work, row, failure, at=at)
+        self.ledger.fail_run(work, failure, at=at, attempts=row.retry)
+        self._leave(work, "failed")
+        event = (group.batch_id, group.id, work.document_id, work.uri)
+        self.reporter.emit(ErrorEvent(*event, row.name, failure.code, failure.message, at))
+        self.reporter.emit(DocumentEvent(*event, "failed", timestamp=at))
+
+    def _outdated(self, work: Work) -> None:
+        """The file changed, moved or went while it was under way: what was computed is kept, its run is not."""
+        at = now()
+        for row in work.steps.values():
+            if row.status in ("pending", "running", "error"):
+                self.ledger.move(Move(Entity.STEP, Trigger.CANCEL, row.id, work.group.id, work.run_id, at=at))
+        fields = {"completed_at": at}
+        self.ledger.move(
+            Move(Entity.RUN, Trigger.CANCEL, work.run_id, work.group.id, at=at, message="outdated", fields=fields)
+        )
+        self._leave(work, "cancelled")
+
+    def _leave(self, work: Work, status: str) -> None:
+        self.active.pop(work.run_id, None)
+        work.group.runs["running"] -= 1
+        work.group.runs[status] += 1
+
+    def _finish_groups(self) -> None:
+        for group in list(self.groups.values()):
+            if group.halt or group.remaining or any(work.group is group for work in self.active.values()):
+                continue
+            self.ledger.flush()
+            counts = self.queries.run_counts(group.id)
+            status = roll_up_group(Counter({Status(name): n for name, n in counts.items() if name != "degraded"}))
+            if status is Status.RUNNING:  # another shell has put runs back
+                group.runs = Counter(counts)
+                continue
+            store = self._store_stage(group)
+            store.remove_leaving()
+            store.finish()
+            trigger = Trigger.FAIL if status is Status.FAILED else Trigger.FINISH
+            fields = {"completed_at": now(), "status_message": None}
+            self.ledger.move(Move(Entity.GROUP, trigger, group.id, group.id, fields=fields))
+            self._write_seconds(group)
+            self.ledger.flush()
+            self._report(group)
+            for name in group.stages:
+                self.reporter.emit(StageCompleteEvent(group.batch_id, group.id, name, round(_age(group), 3)))
+            del self.groups[group.id]
+            self._looked = 0.0
+
+    # ---- stopping ----------------------------------------------------------------------------------------------------
+
+    def _halt(self, group: GroupWork) -> None:
+        """Pause, cancel or stop a group: nothing more is handed out, and what waits goes back."""
+        store = self._store_stage(group)
+        embed = self._embed_stage(group)
+        released = self.legs.drop(group.id)
+        if group.halt == "cancel":
+            released += [*self.legs.kill(group.id), *store.drop(group.id)]
+        self._feed()
+        released += embed.drop(group.id)
+        if any(work.group.id == group.id for work in self.legs.running.values()) or embed.running:
+            self._release(released)
+            return  # what is in flight ends within a moment; this comes again
+        store.flush()
+        embed.save()
+        self._release([*released, *(work for work in self.active.values() if work.group.id == group.id)])
+        self._end_halted(group)
+
+    def _release(self, works: list[Work]) -> None:
+        """Back to pending, without burning an attempt. Vectors that were computed are in the cache."""
+        for work in works:
+            if self.active.pop(work.run_id, None) is None:
+                continue
+            for row in work.steps.values():
+                if row.status == "running":
+                    self.ledger.release_step(work, row)
+        self.ledger.flush()
+
+    def _end_halted(self, group: GroupWork) -> None:
+        self._write_seconds(group)
+        if group.halt == "pause":
+            self.ledger.flush(lambda tx: groups.pause_group(tx, group.id))
+        elif group.halt == "cancel":
+            self.ledger.flush(lambda tx: groups.cancel_group(tx, group.id, group.reason))
+            self._store_stage(group).finish()
+        else:
+            self.ledger.flush()
+            return
+        del self.groups[group.id]
+        self._looked = 0.0
+
+    # ---- stages and processes ----------------------------------------------------------------------------------------
+
+    def _document_pool(self) -> ProcessExecutor:
+        if "documents" not in self._pools:
+            waiting = max((group.remaining for group in self.groups.values()), default=1)
+            limits = WorkerLimits(self.settings.worker_memory_bytes, self.settings.worker_cpu_s)
+            workers = max(1, min(self.settings.document_workers, waiting))
+            self._pools["documents"] = pools.document_pool(self.home, self.results, workers=workers, limits=limits)
+        return self._pools["documents"]
+
+    def _embed_stage(self, group: GroupWork) -> EmbedStage:
+        pipeline = group.pipeline
+        name = f"{pipeline.embed.method} {pipeline.model.fingerprint}"
+        if name not in self.embeds:
+            workers = self.settings.embed_workers if group.remaining > 2 else 1
+
+            def pool() -> ProcessExecutor:
+                if name not in self._pools:
+                    self._pools[name] = pools.embed_pool(
+                        self.home,
+                        self.results,
+                        workers=workers,
+                        method=pipeline.embed.method,
+                        params=pipeline.embed_params,
+                        threads=THREADS,
+                    )
+                return self._pools[name]
+
+            self.embeds[name] = EmbedStage(
+                pipeline, self.ledger, self.cache, pool, workers=workers, ready=self._ready, failed=self._failed
+            )
+        return self.embeds[name]
+
+    def _ready(self, work: Work) -> None:
+        self._store_stage(work.group).add(work)
+
+    def _store_stage(self, group: GroupWork) -> StoreStage:
+        database = group.pipeline.database
+        if database not in self.stores:
+            self.stores[database] = StoreStage(
+                self.home, group.pipeline, self.ledger, stored=self._stored, outdated=self._outdated
+            )
+        return self.stores[database]
+
+    def _write_seconds(self, group: GroupWork) -> None:
+        seconds, group.counted = time.monotonic() - group.counted, time.monotonic()
+        self.ledger.after(lambda tx: settling.count_seconds(tx, group.id, seconds))
+
+    def _report(self, group: GroupWork | None = None) -> None:
+        if group is None and time.monotonic() - self._reported < PROGRESS_SECONDS:
+            return
+        for each in [group] if group else self.groups.values():
+            self.reporter.emit(each.progress(self.done_before.get(each.id, 0)))
+        self._reported = time.monotonic()
+
+    def cache_all(self) -> None:
+        for stage in self.embeds.values():
+            stage.save()
+
+    def _close(self) -> None:
+        for pool in self._pools.values():
+            pool.stop()
+        self.queries.close()
+        self.cache.close()
+        self.state.close()
+
+
+def _age(group: GroupWork) -> float:
+    return time.monotonic() - group.started
+
+
+def _import_lancedb() -> None:
+    """It takes a second; meanwhile documents are parsed."""
+    import lancedb  # noqa: F401

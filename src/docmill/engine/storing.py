@@ -1,0 +1,178 @@
+"""The store stage: windows of whole documents into one database, as the crash protocol says.
+
+Marked in SQLite, replaced in LanceDB, synced, published, and only then settled in SQLite: in that order, always.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from docmill.domain import identity
+from docmill.domain.events import now
+from docmill.domain.jobs import StepOutcome
+from docmill.domain.params import StoreParams
+from docmill.engine.ledger import Ledger
+from docmill.engine.pipelines import CompiledPipeline
+from docmill.engine.work import Work
+from docmill.stores.schemas import StoredDocument
+from docmill.stores.state import settling
+from docmill.stores.state.database import Transaction
+from docmill.stores.state.settling import Stored
+from docmill.stores.vectors import VectorStore
+
+WINDOW_CHUNKS = 4096
+WINDOW_SECONDS = 2.0
+
+
+class StoreStage:
+    """One database. ``stored`` is told of each document that is published, ``outdated`` of each that was not wanted."""
+
+    def __init__(
+        self,
+        home: Path,
+        pipeline: CompiledPipeline,
+        ledger: Ledger,
+        *,
+        stored: Callable[[Work, str], None],
+        outdated: Callable[[Work], None],
+    ) -> None:
+        self.database = pipeline.database
+        self._folder = home / "lancedb" / pipeline.database
+        self._model = pipeline.model
+        self._embedder = pipeline.embed.method
+        self._ledger = ledger
+        self._stored = stored
+        self._outdated = outdated
+        self._vectors: VectorStore | None = None
+        self._wrote = False
+        self.waiting: list[Work] = []
+        self._chunks = 0
+
+    def add(self, work: Work) -> None:
+        work.ready_since = time.monotonic()
+        self.waiting.append(work)
+        assert work.content is not None
+        self._chunks += len(work.content.chunks)
+
+    def due(self) -> bool:
+        """A window is full, or has waited long enough."""
+        if not self.waiting:
+            return False
+        most = _store_params(self.waiting[0]).window_documents
+        waited = time.monotonic() - self.waiting[0].ready_since
+        return len(self.waiting) >= most or self._chunks >= WINDOW_CHUNKS or waited >= WINDOW_SECONDS
+
+    def flush(self) -> None:
+        """Store all that waits, one window after the other."""
+        while self.waiting:
+            most = _store_params(self.waiting[0]).window_documents
+            window, self.waiting = self.waiting[:most], self.waiting[most:]
+            self._chunks = sum(len(work.content.chunks) for work in self.waiting if work.content)
+            self._store(window)
+
+    def remove_leaving(self) -> None:
+        """Take deleted documents out, where no window of new ones has done so already."""
+        while gone := self._leaving():
+            self._open().replace([], gone)
+            self._wrote = True
+            self._ledger.flush(lambda tx, gone=gone: settling.forget_placements(tx, self.database, gone))  # type: ignore[misc] # a default binds the loop's value
+
+    def finish(self) -> None:
+        """After the last window of a group."""
+        if self._wrote:
+            self._open().finish(index=True)
+            self._wrote = False
+
+    def drop(self, group_id: int) -> list[Work]:
+        dropped = [work for work in self.waiting if work.group.id == group_id]
+        self.waiting = [work for work in self.waiting if work.group.id != group_id]
+        return dropped
+
+    def _store(self, window: list[Work]) -> None:
+        gone = self._leaving()
+        started_at, started = now(), time.perf_counter()
+        current: list[Work] = []
+        stale: list[str] = []
+
+        def mark(tx: Transaction) -> None:
+            current[:] = [work for work in window if _is_current(tx, work)]
+            stale[:] = settling.mark_storing(tx, self.database, [work.document_id for work in current])
+
+        self._ledger.flush(mark)
+        for work in window:
+            if work not in current:
+                self._outdated(work)
+        documents = [_stored_document(work, self._model.dimension) for work in current]
+        self._open().replace(documents, sorted({*stale, *gone}))
+        self._wrote = True
+        seconds = round((time.perf_counter() - started) / max(len(current), 1), 6)
+        at = now()
+        for work in current:
+            row = work.step("store")
+            self._ledger.start_step(work, row, at=started_at)
+            self._ledger.finish_step(work, row, StepOutcome(row.name, started_at, at, seconds))
+            self._ledger.finish_run(work, at=at)
+        self._ledger.flush(lambda tx: self._settle(tx, current, gone))
+        for work in current:
+            self._stored(work, at)
+
+    def _settle(self, tx: Transaction, works: list[Work], gone: list[str]) -> None:
+        by_key: dict[str, list[Stored]] = {}
+        for work in works:
+            content = work.content
+            assert content is not None
+            stored = Stored(
+                work.document_id, work.uri, work.version, content.type, len(content.chunks), content.degraded
+            )
+            by_key.setdefault(work.group.pipeline.key, []).append(stored)
+        for key, documents in by_key.items():
+            settling.record_stored(tx, self.database, key, documents)
+        settling.forget_placements(tx, self.database, gone)
+        for work in works:
+            embedded = work.embedded
+            total = len(work.text_keys)
+            settling.count_chunks(tx, work.group.id, total=total, embedded=embedded, reused=total - embedded)
+
+    def _leaving(self) -> list[str]:
+        with self._ledger.state.transaction() as tx:
+            return settling.leaving(tx, self.database, 500)
+
+    def _open(self) -> VectorStore:
+        if self._vectors is None:
+            self._vectors = VectorStore(self._folder, self._model, self._embedder)
+        return self._vectors
+
+
+def _is_current(tx: Transaction, work: Work) -> bool:
+    """The document is still there, under this URI, in this version: nothing else may be published any more."""
+    sql = "SELECT 1 FROM document WHERE id = ? AND state = 'active' AND version = ? AND uri = ?"
+    return bool(tx.value(sql, [work.document_id, work.version, work.uri]))
+
+
+def _stored_document(work: Work, dimension: int) -> StoredDocument:
+    import numpy as np
+
+    content = work.content
+    assert content is not None
+    data = b"".join(work.vectors[key] for key in work.text_keys)
+    return StoredDocument(
+        document_id=work.document_id,
+        uri=work.uri,
+        source=work.source,
+        title=content.title,
+        type=content.type,
+        version=work.version,
+        content_hash=work.content_hash,
+        metadata=content.metadata,
+        created_at=work.created_at,
+        updated_at=now(),
+        chunk_ids=identity.chunk_ids(work.document_id, (chunk.text for chunk in content.chunks)),
+        chunks=list(content.chunks),
+        vectors=np.frombuffer(data, np.float32).reshape(len(work.text_keys), dimension),
+    )
+
+
+def _store_params(work: Work) -> StoreParams:
+    return work.group.pipeline.store_params

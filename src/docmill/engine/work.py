@@ -1,0 +1,113 @@
+"""What the engine holds in memory: run groups it runs, and documents on their way. All of it can be lost; SQLite knows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from docmill.domain.documents import ChunkedDocument
+from docmill.domain.events import ProgressEvent, StageProgress
+from docmill.domain.jobs import Failure
+from docmill.engine.pipelines import CompiledPipeline
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+@dataclass(slots=True)
+class GroupWork:
+    """A running group. ``halt``: hand out no more of it, for a pause or a cancel."""
+
+    id: int
+    batch_id: int
+    priority: int
+    pipeline: CompiledPipeline
+    retry_delay: float
+    backoff: float
+    halt: str | None = None
+    reason: str | None = None
+    runs: Counter[str] = field(default_factory=Counter)
+    stages: dict[str, Counter[str]] = field(default_factory=dict)
+    chunks_total: int = 0
+    chunks_embedded: int = 0
+    chunks_reused: int = 0
+    started: float = field(default_factory=time.monotonic)
+    counted: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        return sum(self.runs[status] for status in ("pending", "running", "completed", "failed", "cancelled"))
+
+    @property
+    def remaining(self) -> int:
+        return self.runs["pending"] + self.runs["running"]
+
+    def progress(self, done_before: int) -> ProgressEvent:
+        """``done_before``: documents that were finished when this engine took the group up."""
+        done = self.runs["completed"] + self.runs["failed"]
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        here = done - done_before
+        remaining = elapsed / here * self.remaining if here > 0 else None
+        return ProgressEvent(
+            batch_id=self.batch_id,
+            run_group_id=self.id,
+            total_files=self.total,
+            processed_files=done,
+            failed_files=self.runs["failed"],
+            stages=tuple(
+                StageProgress(name, counts["done"], counts["failed"], self.total)
+                for name, counts in self.stages.items()
+            ),
+            chunks_total=self.chunks_total,
+            chunks_embedded=self.chunks_embedded,
+            chunks_reused=self.chunks_reused,
+            chunks_per_second=round((self.chunks_embedded + self.chunks_reused) / elapsed, 1),
+            remaining_seconds=remaining,
+        )
+
+
+@dataclass(slots=True)
+class StepRow:
+    id: int
+    name: str
+    type: str
+    status: str
+    retry: int
+    retries: int
+
+
+@dataclass(slots=True)
+class Work:
+    """One document on its way through its run."""
+
+    run_id: int
+    group: GroupWork
+    document_id: str
+    source: str
+    uri: str
+    path: str
+    suffix: str
+    content_hash: str
+    version: int
+    size_bytes: int
+    meta: dict[str, Any]
+    created_at: str
+    crashes: int
+    steps: dict[str, StepRow]
+    keys: dict[str, str] = field(default_factory=dict)
+    content: ChunkedDocument | None = None
+    text_keys: list[bytes] = field(default_factory=list)
+    missing: set[bytes] = field(default_factory=set)
+    vectors: dict[bytes, bytes] = field(default_factory=dict)
+    embedded: int = 0
+    reused: int = 0
+    embed_started: str = ""
+    ready_since: float = 0.0
+    future: Future[Any] | None = None
+    failure: Failure | None = None
+
+    def step(self, step_type: str) -> StepRow:
+        """The row of a step type that a pipeline has once."""
+        return next(row for row in self.steps.values() if row.type == step_type)

@@ -1,0 +1,25 @@
+"""JSON: one array of objects, written as the rows come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class JsonExporter:
+    suffix = ".json"
+
+    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
+        count = 0
+        with path.open("w", encoding="utf-8") as stream:
+            stream.write("[")
+            for count, row in enumerate(rows, start=1):  # noqa: B007 - the count of the last row is the answer
+                stream.write(",\n" if count > 1 else "\n")
+                stream.write(json.dumps({field: row[field] for field in fields}, ensure_ascii=False))
+            stream.write("\n]\n")
+        return count
+
+
+PLUGIN = JsonExporter()

@@ -1,0 +1,111 @@
+"""Answers a question from a database. Imports neither the state's toolkit nor anything that writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from docmill import registry
+from docmill.domain.contracts import Embedder, EmbeddingSession
+from docmill.domain.params import EmbedParams
+from docmill.domain.results import Hit, Neighbour, SearchResult
+from docmill.errors import NotFoundError, UsageError
+from docmill.settings import Settings, find_home
+from docmill.stores import reading
+from docmill.stores.reading import CHUNKS, POOL, Database, Scope
+
+MODES = ("hybrid", "vector", "fts")
+
+
+def search(
+    settings: Settings,
+    query: str,
+    *,
+    mode: str = "hybrid",
+    limit: int = 10,
+    source: list[str] | None = None,
+    uri_prefix: str | None = None,
+    database: str = "default",
+    context: int = 0,
+    per_document: bool = False,
+    min_score: float | None = None,
+) -> SearchResult:
+    """The best passages, best first.
+
+    per_document: the best passage of each document only. min_score: in the mode's own measure (see Hit).
+    Raises DatabaseNotFound, UsageError for an empty query, NotAllowedError where the model is not the database's.
+    """
+    started = time.perf_counter()
+    if not query.strip():
+        raise UsageError("the query is empty")
+    if mode not in MODES:
+        raise UsageError(f"unknown mode {mode!r}", hint=f"one of {', '.join(MODES)}")
+    home = find_home(settings)
+    if not reading.databases(home):
+        raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
+    # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
+    warming = _warm_up() if mode != "fts" else None
+    opened = Database(home, database)
+    table = opened.table(CHUNKS)
+    if warming:
+        warming.join()
+    rows = _rank(opened, table, query, mode, limit, Scope(tuple(source or ()), uri_prefix), per_document=per_document)
+    if min_score is not None:
+        rows = [row for row in rows if row["score"] >= min_score]
+    hits = [_hit(rank, row) for rank, row in enumerate(rows[:limit], start=1)]
+    if context > 0:
+        hits = [_with_neighbours(table, row, hit, context) for row, hit in zip(rows, hits, strict=False)]
+    return SearchResult(
+        query=query, mode=mode, database=database, hits=hits, seconds=round(time.perf_counter() - started, 3)
+    )
+
+
+def _rank(
+    opened: Database, table: Any, query: str, mode: str, limit: int, scope: Scope, *, per_document: bool
+) -> list[dict[str, Any]]:
+    if table is None:
+        return []
+    wanted = max(POOL, limit * (5 if per_document else 1))
+    rankings = []
+    if mode != "fts":
+        rankings.append(reading.vector_hits(table, _query_session(opened).embed_query(query), wanted, scope))
+    if mode != "vector":
+        rankings.append(reading.text_hits(table, query, wanted, scope))
+    rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]
+    if not per_document:
+        return rows
+    seen: set[str] = set()
+    return [row for row in rows if not (row["document_id"] in seen or seen.add(row["document_id"]))]  # type: ignore[func-returns-value] # set.add gives None, which is the point
+
+
+def _query_session(opened: Database) -> EmbeddingSession:
+    """The model that the database was made with, loaded."""
+    stored = opened.settings()
+    embedder: Embedder = registry.load("embedders", stored["embedder"])
+    params: EmbedParams = embedder.params(model=stored["model"])
+    reading.require_model(stored, embedder.describe(params).fingerprint, opened.name)
+    return embedder.load(params, threads=1)
+
+
+def _warm_up() -> threading.Thread:
+    def work() -> None:
+        import onnxruntime  # noqa: F401
+        import tokenizers  # noqa: F401
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _hit(rank: int, row: dict[str, Any]) -> Hit:
+    fields = {name: row[name] for name in Hit.model_fields if name in row}
+    return Hit(**{**fields, "rank": rank, "score": round(row["score"], 6), "headings": list(row["headings"] or [])})
+
+
+def _with_neighbours(table: Any, row: dict[str, Any], hit: Hit, reach: int) -> Hit:
+    around = reading.neighbours(table, row, reach)
+    names = Neighbour.model_fields
+    before = [Neighbour(**{n: each[n] for n in names}) for each in around if each["position"] < row["position"]]
+    after = [Neighbour(**{n: each[n] for n in names}) for each in around if each["position"] > row["position"]]
+    return hit.model_copy(update={"before": before, "after": after})

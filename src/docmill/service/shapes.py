@@ -1,0 +1,174 @@
+"""Turns rows of state.db into the results that several commands share."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from docmill.domain.results import (
+    BatchSummary,
+    ChunkCounts,
+    DocumentCounts,
+    DocumentProblem,
+    Progress,
+    RetryPolicy,
+    Stage,
+)
+from docmill.domain.status import Status
+from docmill.stores.queries import Queries, Row
+
+PRIORITY_NAMES = {-1: "low", 0: "normal", 1: "high"}
+
+
+def problem(row: Row) -> DocumentProblem:
+    """Of a document's row."""
+    return DocumentProblem(
+        document_id=row["id"],
+        uri=row["uri"],
+        filename=PurePosixPath(row["uri"]).name,
+        stage=row["error_stage"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        occurred_at=row["error_at"],
+        retry_count=row["retry_count"],
+        hint=row["error_hint"],
+    )
+
+
+def problems_of_batch(queries: Queries, batch_id: int) -> list[DocumentProblem]:
+    return [problem(row) for row in queries.failed_documents("batch_id = ?", [batch_id])]
+
+
+def problems_of_source(queries: Queries, source: str) -> list[DocumentProblem]:
+    return [problem(row) for row in queries.failed_documents("source = ?", [source])]
+
+
+def document_counts(queries: Queries, group_id: int | None) -> DocumentCounts:
+    counts = queries.run_counts(group_id) if group_id is not None else {}
+    return DocumentCounts(
+        completed=counts.get("completed", 0), failed=counts.get("failed", 0), degraded=counts.get("degraded", 0)
+    )
+
+
+def chunk_counts(group: Row | None) -> ChunkCounts:
+    if group is None:
+        return ChunkCounts()
+    return ChunkCounts(total=group["chunks_total"], embedded=group["chunks_embedded"], reused=group["chunks_reused"])
+
+
+def stages(queries: Queries, group_id: int) -> list[Stage]:
+    return [_stage(row) for row in queries.stages(group_id)]
+
+
+def _stage(row: Row) -> Stage:
+    ended = row["done"] + row["failed"] + row["cancelled"]
+    if ended == row["total"]:
+        status = Status.CANCELLED if row["cancelled"] else Status.COMPLETED if row["done"] else Status.FAILED
+    else:
+        status = Status.RUNNING if row["running"] or ended else Status.PENDING
+    completed_at = row["completed_at"] if ended == row["total"] else None
+    return Stage(
+        name=row["name"],
+        status=status.value,
+        progress=round(ended / row["total"], 4) if row["total"] else 1.0,
+        started_at=row["started_at"],
+        completed_at=completed_at,
+        duration_seconds=seconds_between(row["started_at"], completed_at),
+        files_processed=row["done"] + row["failed"],
+    )
+
+
+def progress(queries: Queries, batch: Row, group: Row | None) -> Progress:
+    """Of the newest group; of a batch that was never started, its documents are all to do."""
+    if group is None:
+        total = int(
+            queries.value("SELECT COUNT(*) FROM document WHERE batch_id = ? AND state = 'active'", [batch["id"]])
+        )
+        return Progress(
+            total_files=total,
+            processed_files=0,
+            failed_files=0,
+            skipped_files=0,
+            percentage=0.0,
+            current_stage=None,
+            message="not started",
+        )
+    counts = queries.run_counts(group["id"])
+    done, failed = counts.get("completed", 0), counts.get("failed", 0)
+    cancelled = counts.get("cancelled", 0)
+    left = counts.get("pending", 0) + counts.get("running", 0)
+    total = done + failed + cancelled + left
+    current = next((stage.name for stage in stages(queries, group["id"]) if stage.progress < 1), None)
+    return Progress(
+        total_files=total,
+        processed_files=done + failed,
+        failed_files=failed,
+        skipped_files=cancelled,
+        percentage=round(100 * (done + failed) / total, 1) if total else 100.0,
+        current_stage=current if left else group["status"],
+        message=group["status_message"] or f"{done + failed} of {total} documents",
+        estimated_completion=_estimate(group, done + failed, left),
+    )
+
+
+def _estimate(group: Row, done: int, left: int) -> str | None:
+    if group["status"] != Status.RUNNING or not done or not left:
+        return None
+    elapsed = seconds_between(group["started_at"], _now())
+    assert elapsed is not None
+    when = datetime.now(UTC) + timedelta(seconds=elapsed / done * left)
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
+    group = queries.newest_group(batch["id"])
+    totals = queries.row(
+        "SELECT COALESCE(SUM(chunks_total), 0), COALESCE(SUM(chunks_embedded), 0) FROM run_group WHERE batch_id = ?",
+        [batch["id"]],
+    )
+    assert totals is not None
+    return BatchSummary(
+        batch_id=batch["id"],
+        name=batch["name"],
+        description=batch["description"],
+        type=batch["type"],
+        status=batch["status"],
+        priority=batch["priority"],
+        source=batch["source"],
+        created_at=batch["created_at"],
+        updated_at=batch["updated_at"],
+        started_at=batch["started_at"],
+        completed_at=batch["completed_at"],
+        progress=progress(queries, batch, group),
+        total_chunks=totals[0],
+        total_embeddings=totals[1],
+    )
+
+
+def retry_policy(queries: Queries, batch: Row) -> RetryPolicy:
+    retries = queries.value(
+        "SELECT COALESCE(MAX(retry_count), 0) FROM document WHERE batch_id = ? AND state = 'active'", [batch["id"]]
+    )
+    return RetryPolicy(
+        max_retries=batch["max_retries"],
+        retry_delay=batch["retry_delay"],
+        backoff_multiplier=batch["backoff_multiplier"],
+        current_retries=retries,
+    )
+
+
+def configuration(batch: Row) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(batch["configuration"])
+    return {"workflow": batch["workflow"], "params": batch["params"], **stored}
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

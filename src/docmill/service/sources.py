@@ -1,0 +1,65 @@
+"""What ``sync`` and ``ingest`` share about sources: their names, their folders, their batches, files they cannot read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docmill.domain import uris
+from docmill.domain.events import now
+from docmill.domain.results import DocumentProblem
+from docmill.errors import DocumentError
+from docmill.stores.queries import Queries
+
+MAX_RETRIES, RETRY_DELAY_S, BACKOFF = 3, 5.0, 2.0
+
+
+def free_name(queries: Queries, folder: Path) -> str:
+    """A folder's own name as a source's, numbered where another source has it."""
+    base = uris.encode(folder.name) or "root"
+    name, number = base, 2
+    while queries.source(name) is not None:
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+def folder_text(folder: Path) -> str:
+    """A folder as SQLite holds it: names that are not UTF-8 are encoded."""
+    return uris.encode(str(folder))
+
+
+def folder_path(text: str | None) -> Path | None:
+    return Path(uris.decode(text)) if text is not None else None
+
+
+def batch_row(name: str, type_: str, configuration: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A new batch of a source, with the defaults of everything else."""
+    return {
+        "name": name,
+        "description": "",
+        "type": type_,
+        "priority": "normal",
+        "source": name,
+        "workflow": "batch",
+        "params": "default",
+        "configuration": json.dumps(configuration or {"filters": {}, "webhook_url": None}, ensure_ascii=False),
+        "max_retries": MAX_RETRIES,
+        "retry_delay": RETRY_DELAY_S,
+        "backoff_multiplier": BACKOFF,
+    }
+
+
+def unread(uri: str, error: DocumentError) -> DocumentProblem:
+    """A file that could not even be made known."""
+    return DocumentProblem(
+        document_id=None,
+        uri=uri,
+        filename=uri.rstrip("/").rsplit("/", 1)[-1],
+        stage="ingest",
+        error_code=error.code,
+        error_message=error.message,
+        occurred_at=now(),
+        retry_count=0,
+        hint=error.hint,
+    )

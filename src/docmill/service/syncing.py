@@ -1,0 +1,201 @@
+"""``sync``: the folder is the truth. Scan, compare, write down what changed, run what is due, report.
+
+A sync that finds nothing to do reads SQLite, looks at the folder, and is done: it writes nothing and loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
+from docmill.domain.events import MessageEvent, Reporter
+from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts, SourceSync, SyncResult
+from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
+from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError, UsageError
+from docmill.service import definitions, shapes, sources
+from docmill.service.home import init
+from docmill.settings import HOME_NAME, Settings, find_home
+from docmill.sources import folder as folders
+from docmill.stores.queries import reading
+
+MOST_UNASKED_DELETIONS = 20
+
+
+@dataclass(slots=True)
+class _Synced:
+    """One folder, between its scan and its report."""
+
+    source: str
+    folder: Path
+    scan: folders.Scan
+    changes: Changes
+    errors: list[DocumentProblem]
+    started: float
+    batch_id: int = 0
+    group_id: int | None = None
+
+
+def sync(
+    settings: Settings,
+    reporter: Reporter,
+    paths: list[Path],
+    *,
+    source: str | None = None,
+    workflow: str | None = None,
+    params: str | None = None,
+    overrides: list[str] | None = None,
+    include: list[str] | None = None,
+    exclude: list[str] | None = None,
+) -> SyncResult:
+    """Make the index follow the folders.
+
+    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused, NotAllowedError
+    where most of a source would be deleted, Interrupted after Ctrl-C.
+    """
+    if not paths:
+        raise UsageError("no folder to sync", hint="docmill sync FOLDER")
+    if source is not None and len(paths) > 1:
+        raise UsageError("--source names one source, so it takes one folder")
+    home = _home(settings, reporter)
+    definition = definitions.resolve(home, workflow or "batch", params or "default", overrides or [])
+    pipeline = compile_pipeline(definition)
+    rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
+    synced = []
+    for path in paths:
+        one = _look(home, path, source, rules)
+        _begin(home, pipeline, one)
+        synced.append(one)
+    groups = [one.group_id for one in synced if one.group_id is not None]
+    if groups:
+        from docmill.service.engines import work_until_done
+
+        work_until_done(home, settings, reporter, groups)
+    results = [_result(home, pipeline, one) for one in synced]
+    return SyncResult(**results[0].model_dump(), sources=results)
+
+
+def _home(settings: Settings, reporter: Reporter) -> Path:
+    """The home; where none is named and none is found, one is made here, so that one command is enough."""
+    try:
+        return find_home(settings)
+    except NotFoundError:
+        if settings.home is not None:
+            raise
+        made = init(settings)
+        reporter.emit(MessageEvent("info", f"created {HOME_NAME} here, as there was no home"))
+        return Path(made.home)
+
+
+def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _Synced:
+    """Scan one folder and hold it against what is known. Reads only."""
+    started = time.perf_counter()
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
+    with reading(home) as queries:
+        known_as = queries.source(named) if named else queries.source_of_folder(sources.folder_text(folder))
+        name = named or (known_as["name"] if known_as else sources.free_name(queries, folder))
+        other = sources.folder_path(known_as["folder"]) if known_as else None
+        if other is not None and other != folder and other.is_dir():
+            raise NotAllowedError(f"source {name!r} is the folder {other}", hint="give this folder another --source")
+        known = queries.known_documents(name)
+        batch = queries.row("SELECT id, status FROM batch WHERE id = ?", [known_as["batch_id"]]) if known_as else None
+    if batch is not None and batch["status"] == "paused":
+        raise InvalidState(
+            f"the batch of source {name!r} is paused",
+            hint=f"docmill resume {batch['id']}",
+            current_status="paused",
+            valid_statuses=["created", "running", "completed", "failed", "cancelled"],
+        )
+    scan = folders.scan(folder, rules)
+    errors = [
+        sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
+    ]
+
+    def hash_file(file: FoundFile) -> HashedFile | None:
+        try:
+            return folders.hash_file(file)
+        except DocumentError as error:
+            errors.append(sources.unread(file.uri, error))
+            return None
+
+    changes = compare(known, scan.files, hash_file, is_gone=lambda document: scan.covers(document.uri))
+    one = _Synced(name, folder, scan, changes, errors, started)
+    if batch is not None:
+        one.batch_id = batch["id"]
+    _refuse_mass_deletion(one, len(known))
+    return one
+
+
+def _refuse_mass_deletion(one: _Synced, known: int) -> None:
+    """A folder that is suddenly empty is more often an unmounted disk than a wish."""
+    gone = len(one.changes.deleted)
+    empty = gone == known and not one.scan.files
+    if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > known)):
+        raise NotAllowedError(
+            f"{gone} of the {known} documents of source {one.source!r} are gone from {one.folder}",
+            hint="if they were meant to go, delete them in smaller steps; else check that the disk is mounted",
+            would_delete=[document.uri for document in one.changes.deleted[:100]],
+        )
+
+
+def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
+    """Write down what changed and create the run group, in one transaction; nothing at all where nothing is to do."""
+    if one.batch_id and one.changes.nothing:
+        with reading(home) as queries:
+            if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
+                return
+    from docmill.stores.state import State, catalogue, groups
+    from docmill.stores.state.groups import Selection
+
+    state = State(home)
+    try:
+        with state.transaction() as tx:
+            if not one.batch_id:
+                used = {"workflow": pipeline.definition.workflow, "params": pipeline.definition.params}
+                one.batch_id = groups.create_batch(tx, {**sources.batch_row(one.source, "incremental"), **used})
+            catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
+            catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
+            groups.supersede_groups(tx, one.batch_id, pipeline.database, pipeline.key)
+            planned = pipeline.planned_group(one.batch_id)
+            one.group_id = groups.create_group(tx, planned, Selection(source=one.source))
+            if one.group_id is None:  # an unfinished group of an earlier call may still have work
+                sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id DESC LIMIT 1"
+                one.group_id = tx.value(sql, [one.batch_id])
+    finally:
+        state.close()
+
+
+def _result(home: Path, pipeline: CompiledPipeline, one: _Synced) -> SourceSync:
+    changes = one.changes
+    with reading(home) as queries, queries.snapshot():
+        group = queries.group(one.group_id) if one.group_id is not None else None
+        errors = [*one.errors, *shapes.problems_of_source(queries, one.source)]
+        return SourceSync(
+            batch_id=one.batch_id,
+            run_group_id=one.group_id,
+            source=one.source,
+            folder=str(one.folder),
+            database=pipeline.database,
+            status=group["status"] if group else "completed",
+            scan=ScanCounts(
+                files=len(one.scan.files),
+                new=len(changes.new),
+                changed=len(changes.changed),
+                renamed=len(changes.renamed),
+                deleted=len(changes.deleted),
+                unchanged=changes.unchanged,
+                ignored=sum(map(len, one.scan.ignored.values())),
+            ),
+            ignored=[
+                IgnoredFiles(rule=rule, count=count, examples=examples)
+                for rule, count, examples in folders.ignored_examples(one.scan.ignored)
+            ],
+            documents=shapes.document_counts(queries, one.group_id),
+            chunks=shapes.chunk_counts(group),
+            seconds=round(time.perf_counter() - one.started, 3),
+            errors=errors,
+            reason=f"{len(errors)} documents failed" if errors else None,
+        )

@@ -1,0 +1,181 @@
+"""Looks through a folder and hashes files. One pass of ``os.scandir``; nothing is opened unless it must be hashed."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+from docmill import filetypes
+from docmill.domain import uris
+from docmill.domain.changes import FileStat, FoundFile, HashedFile
+from docmill.domain.identity import CONTENT_PREFIX
+from docmill.errors import FileChanged, SourceFileDenied, SourceFileMissing
+
+PARTIAL_SUFFIXES = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp", ".opdownload"})
+_BLOCK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which files of a folder count. Patterns are shell globs, held against the URI and against the name alone."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    home: Path | None = None
+
+    def compiled(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        return _any_of(self.include), _any_of(self.exclude)
+
+
+@dataclass(slots=True)
+class Scan:
+    """files:      what may be read, in no particular order.
+    ignored:    URIs passed over, by the rule that did it.
+    unreadable: URIs of folders (ending in ``/``) and files that could not be looked at, with the reason.
+    """
+
+    files: list[FoundFile] = field(default_factory=list)
+    ignored: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def covers(self, uri: str) -> bool:
+        """Whether a file of that URI would have been seen if it were there."""
+        return uri not in self.unreadable and not any(
+            folder.endswith("/") and uri.startswith(folder) for folder in self.unreadable
+        )
+
+
+def scan(folder: Path, rules: Rules) -> Scan:
+    """Every file under ``folder``. Symbolic links are followed; a folder reached twice is entered once."""
+    result = Scan()
+    include, exclude = rules.compiled()
+    home = _identity(rules.home)
+    start = _identity(folder)
+    entered = {start} if start else set()
+    pending: list[tuple[str, str]] = [(os.fspath(folder), "")]
+    while pending:
+        path, prefix = pending.pop()
+        for entry in _entries(path, prefix, result):
+            name = prefix + uris.encode(entry.name)
+            try:
+                stat = entry.stat()
+            except OSError as error:
+                result.unreadable[name] = error.strerror or str(error)
+                continue
+            if S_ISDIR(stat.st_mode):
+                identity = (stat.st_dev, stat.st_ino)
+                if rule := _folder_rule(entry.name, name, exclude, again=identity in entered, home=identity == home):
+                    result.ignored[rule].append(f"{name}/")
+                    continue
+                entered.add(identity)
+                pending.append((entry.path, f"{name}/"))
+                continue
+            if rule := _file_rule(entry.name, name, stat.st_mode, include, exclude):
+                result.ignored[rule].append(name)
+                continue
+            result.files.append(FoundFile(name, entry.path, _suffix(entry.name), _file_stat(stat)))
+    return result
+
+
+def hash_file(file: FoundFile) -> HashedFile:
+    """The content hash, and the file's state while it was read. Raises FileChanged where it would not stand still."""
+    try:
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - the path may hold bytes that are not UTF-8
+            for _attempt in range(3):
+                before = _file_stat(os.fstat(stream.fileno()))
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                hashed_at_ns = time.time_ns()
+                if _file_stat(os.fstat(stream.fileno())) == before:
+                    found = FoundFile(file.uri, file.path, file.suffix, before)
+                    return HashedFile(found, CONTENT_PREFIX + digest, hashed_at_ns)
+                stream.seek(0)
+    except FileNotFoundError:
+        raise SourceFileMissing("the file was gone when it was to be read") from None
+    except OSError as error:
+        raise SourceFileDenied(f"the file cannot be read: {error.strerror}", hint="check its permissions") from error
+    raise FileChanged("the file changed each time it was read", hint="it will be read when it stands still")
+
+
+def found_file(path: Path, uri: str) -> FoundFile:
+    """One file that was named, not scanned. Raises SourceFileMissing or SourceFileDenied."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        raise SourceFileMissing(f"there is no file {path}") from None
+    except OSError as error:
+        raise SourceFileDenied(f"{path} cannot be looked at: {error.strerror}") from error
+    return FoundFile(uri, os.fspath(path), _suffix(path.name), _file_stat(stat))
+
+
+def _entries(path: str, prefix: str, result: Scan) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            yield from entries
+    except OSError as error:
+        result.unreadable[prefix or "/"] = error.strerror or str(error)
+
+
+def _folder_rule(name: str, uri: str, exclude: re.Pattern[str] | None, *, again: bool, home: bool) -> str | None:
+    if home:
+        return "docmill's own home"
+    if name.startswith("."):
+        return "hidden"
+    if again:
+        return "folder already entered through another path"
+    return "excluded by pattern" if _hit(exclude, name, uri) or _hit(exclude, f"{name}/", f"{uri}/") else None
+
+
+def _file_rule(
+    name: str, uri: str, mode: int, include: re.Pattern[str] | None, exclude: re.Pattern[str] | None
+) -> str | None:
+    if name.startswith("."):
+        return "hidden"
+    if name.startswith("~$"):
+        return "lock file of an office program"
+    if not S_ISREG(mode):
+        return "not a regular file"
+    if _suffix(name) in PARTIAL_SUFFIXES:
+        return "unfinished download or temporary file"
+    if include is not None and not _hit(include, name, uri):
+        return "not included by pattern"
+    if _hit(exclude, name, uri):
+        return "excluded by pattern"
+    return filetypes.why_ignored(name)
+
+
+def _hit(pattern: re.Pattern[str] | None, name: str, uri: str) -> bool:
+    return pattern is not None and bool(pattern.match(uri) or pattern.match(name))
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)) if patterns else None
+
+
+def _suffix(name: str) -> str:
+    return uris.encode(os.path.splitext(name)[1].lower())  # noqa: PTH122 - a name, not a path; called for every file
+
+
+def _file_stat(stat: os.stat_result) -> FileStat:
+    return FileStat(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _identity(folder: Path | None) -> tuple[int, int] | None:
+    try:
+        stat = folder.stat() if folder else None
+    except OSError:
+        return None
+    return (stat.st_dev, stat.st_ino) if stat else None
+
+
+def ignored_examples(ignored: dict[str, list[str]], most: int = 5) -> Iterable[tuple[str, int, list[str]]]:
+    """Rule, count and first URIs, the most frequent rule first."""
+    for rule, found in sorted(ignored.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield rule, len(found), sorted(found)[:most]

@@ -1,0 +1,67 @@
+"""cache.db: one vector for each distinct text and model. Written by the engine; safe to delete.
+
+Rows are ``text_key`` (32 bytes, see identity.text_key) and the vector as little-endian float32 bytes. A damaged or
+foreign file is set aside and begun anew: the cache saves work, it never decides anything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from docmill.errors import StorageError
+
+_VARIABLES = 500  # well under SQLite's limit on the number of parameters
+
+
+class EmbeddingCache:
+    def __init__(self, home: Path) -> None:
+        self.path = home / "cache.db"
+        self._connection: sqlite3.Connection | None = None
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Vectors by key, of those keys that are known."""
+        found: dict[bytes, bytes] = {}
+        connection = self._open()
+        for start in range(0, len(keys), _VARIABLES):
+            part = keys[start : start + _VARIABLES]
+            sql = f"SELECT text_key, vector FROM embedding WHERE text_key IN ({','.join('?' * len(part))})"  # noqa: S608 - question marks only
+            found.update(connection.execute(sql, part))
+        return found
+
+    def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep vectors, in one transaction. A key that is there already keeps its vector."""
+        connection = self._open()
+        try:
+            with connection:
+                connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"cache.db cannot be written: {error}", hint="free the disk and try again") from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise StorageError(f"cache.db cannot be opened: {error}", hint="check the disk") from error
+                self.path.replace(self.path.with_suffix(".damaged"))
+                for suffix in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # losing the last entries costs work, never correctness
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS embedding (text_key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+        )
+        return connection

@@ -1,0 +1,178 @@
+"""Every read of state.db, on a read-only sqlite3 connection. Takes no lock, writes nothing, and imports no toolkit.
+
+Rows come back as ``sqlite3.Row`` or as the small records that the domain defines; the service shapes them into results.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from docmill.domain.changes import FileStat, KnownDocument
+from docmill.errors import BatchNotFound, StorageError
+
+Row = sqlite3.Row
+
+
+class Queries:
+    """One read-only connection. Each call sees the newest committed state; ``snapshot`` holds one still."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        try:
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(home / 'state.db'))}?mode=ro", uri=True, timeout=30.0, isolation_level=None
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA query_only = ON")
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"state.db of {home} cannot be read: {error}", hint="check the home's files") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one state."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> Row | None:
+        found: Row | None = self._connection.execute(sql, values).fetchone()
+        return found
+
+    def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        row = self._connection.execute(sql, values).fetchone()
+        return row[0] if row else None
+
+    # ---- sources and documents ---------------------------------------------------------------------------------------
+
+    def source(self, name: str) -> Row | None:
+        return self.row("SELECT * FROM source WHERE name = ?", [name])
+
+    def source_of_folder(self, folder: str) -> Row | None:
+        return self.row("SELECT * FROM source WHERE folder = ?", [folder])
+
+    def known_documents(self, source: str) -> dict[str, KnownDocument]:
+        """The active documents of a source, by URI."""
+        connection = self._connection
+        rows = connection.cursor()
+        rows.row_factory = None
+        rows.execute(
+            "SELECT id, uri, suffix, content_hash, version, hashed_at_ns, device, inode, size_bytes, mtime_ns, ctime_ns"
+            " FROM document WHERE source = ? AND state = 'active'",
+            [source],
+        )
+        return {
+            uri: KnownDocument(
+                id_, uri, suffix, digest, version, FileStat(dev, int(ino), size, mtime, ctime), hashed_at
+            )
+            for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in rows
+        }
+
+    def source_is_clean(self, source: str, pipeline_key: str, database: str) -> bool:
+        """Nothing of the source is due, under way, or on its way out of the database."""
+        return not self.value(
+            "SELECT 1 FROM document d WHERE d.source = ? AND d.state = 'active' AND COALESCE(d.failed_key, '') != ?"
+            " AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id AND p.database = ?"
+            " AND p.settled_key = ? AND p.state = 'stored')"
+            " UNION ALL SELECT 1 FROM placement WHERE database = ? AND state = 'leaving'"
+            " UNION ALL SELECT 1 FROM run_group g JOIN source s ON s.batch_id = g.batch_id"
+            " WHERE s.name = ? AND g.status IN ('running', 'paused') LIMIT 1",
+            [source, pipeline_key, database, pipeline_key, database, source],
+        )
+
+    def failed_documents(self, condition: str, values: Sequence[Any], limit: int = 1000) -> list[Row]:
+        """Documents that failed, and stay so. ``condition`` is on ``document`` and written by the caller's code."""
+        sql = (
+            "SELECT id, uri, source, error_stage, error_code, error_message, error_hint, error_at, retry_count"
+            f" FROM document WHERE state = 'active' AND outcome = 'failed' AND {condition} ORDER BY uri LIMIT ?"  # noqa: S608
+        )
+        return self.rows(sql, [*values, limit])
+
+    # ---- batches and groups ------------------------------------------------------------------------------------------
+
+    def batch(self, named: str) -> Row:
+        """By id or by name; the newest of that name. Raises BatchNotFound."""
+        found = self.row("SELECT * FROM batch WHERE id = ?", [int(named)]) if named.isdecimal() else None
+        found = found or self.row("SELECT * FROM batch WHERE name = ? ORDER BY id DESC LIMIT 1", [named])
+        if found is None:
+            raise BatchNotFound(f"no batch {named!r}", batch=named)
+        return found
+
+    def batches(
+        self, *, limit: int, offset: int, status: str | None = None, type_: str | None = None
+    ) -> tuple[int, list[Row]]:
+        """Total and one page, newest first."""
+        where = "(?1 IS NULL OR status = ?1) AND (?2 IS NULL OR type = ?2)"
+        total = int(self.value(f"SELECT COUNT(*) FROM batch WHERE {where}", [status, type_]))  # noqa: S608 - a constant
+        sql = f"SELECT * FROM batch WHERE {where} ORDER BY id DESC LIMIT ?3 OFFSET ?4"  # noqa: S608 - a constant
+        return total, self.rows(sql, [status, type_, limit, offset])
+
+    def group(self, group_id: int) -> Row | None:
+        return self.row("SELECT * FROM run_group WHERE id = ?", [group_id])
+
+    def newest_group(self, batch_id: int, statuses: Sequence[str] = ()) -> Row | None:
+        """The newest group of a batch, among those in one of ``statuses`` if any are named."""
+        marks = ", ".join("?" for _ in statuses)
+        where = f" AND status IN ({marks})" if statuses else ""
+        sql = f"SELECT * FROM run_group WHERE batch_id = ?{where} ORDER BY id DESC LIMIT 1"  # noqa: S608 - marks only
+        return self.row(sql, [batch_id, *statuses])
+
+    def run_counts(self, group_id: int) -> dict[str, int]:
+        """Number of runs by status, and ``degraded`` among the completed ones."""
+        counts = {
+            row[0]: row[1]
+            for row in self.rows("SELECT status, COUNT(*) FROM run WHERE run_group_id = ? GROUP BY status", [group_id])
+        }
+        sql = "SELECT COUNT(*) FROM run WHERE run_group_id = ? AND status = 'completed' AND degraded = 1"
+        counts["degraded"] = int(self.value(sql, [group_id]))
+        return counts
+
+    def stages(self, group_id: int) -> list[Row]:
+        """Each step type of a group in order, with the number of its steps by how they ended and when they ran."""
+        return self.rows(
+            "SELECT name, type, MIN(number) AS number, COUNT(*) AS total,"
+            " SUM(status IN ('completed', 'skipped')) AS done, SUM(status = 'failed') AS failed,"
+            " SUM(status = 'running') AS running, SUM(status = 'cancelled') AS cancelled,"
+            " MIN(started_at) AS started_at, MAX(completed_at) AS completed_at"
+            " FROM run_step WHERE run_group_id = ? GROUP BY name, type ORDER BY number",
+            [group_id],
+        )
+
+    def file_counts(self, batch_id: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Documents of a batch by status and by type."""
+        by_status = self.rows(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running')"
+            " THEN 'running' ELSE COALESCE(outcome, 'pending') END AS status, COUNT(*) AS n"
+            " FROM document d WHERE batch_id = ? AND state = 'active' GROUP BY 1 ORDER BY 1",
+            [batch_id],
+        )
+        by_type = self.rows(
+            "SELECT COALESCE(type, LTRIM(suffix, '.'), '') AS type, COUNT(*) AS n FROM document"
+            " WHERE batch_id = ? AND state = 'active' GROUP BY 1 ORDER BY 2 DESC, 1",
+            [batch_id],
+        )
+        return {row["status"]: row["n"] for row in by_status}, {row["type"] or "none": row["n"] for row in by_type}
+
+
+@contextmanager
+def reading(home: Path) -> Iterator[Queries]:
+    """A connection for the length of a ``with``."""
+    queries = Queries(home)
+    try:
+        yield queries
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"state.db of {home} cannot be read: {error}", hint="check the home's files") from error
+    finally:
+        queries.close()

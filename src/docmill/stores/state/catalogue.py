@@ -1,0 +1,163 @@
+"""Writes sources, documents and their history: what a scan or an ``ingest`` found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from docmill.domain import identity
+from docmill.domain.changes import Changes, HashedFile, KnownDocument
+from docmill.domain.events import now
+from docmill.stores.state.database import Transaction
+
+
+def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) -> None:
+    """Make the source known, or point it to its folder's new place."""
+    tx.run(
+        "INSERT INTO source (name, folder, include, exclude, batch_id, created_at) VALUES (?, ?, '[]', '[]', ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET folder = excluded.folder",
+        [name, folder, batch_id, now()],
+    )
+
+
+def record_changes(tx: Transaction, source: str, batch_id: int, changes: Changes) -> None:
+    """Everything a scan found, in this one transaction: deletions first, as they free URIs."""
+    delete_documents(tx, changes.deleted, batch_id)
+    _rename(tx, changes.renamed, batch_id)
+    _touch(tx, changes.touched)
+    replace_content(tx, changes.changed, batch_id)
+    add_documents(tx, source, batch_id, changes.new)
+
+
+def add_documents(
+    tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
+) -> list[str]:
+    """New documents, or deleted ones whose file is back. Returns their ids, in order."""
+    return [_revive(tx, source, batch_id, file) or _insert(tx, source, batch_id, file, meta or {}) for file in files]
+
+
+def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
+    """A new version of each document. What the databases hold of it is stale from here on."""
+    for document, hashed in changed:
+        tx.run(
+            "UPDATE document SET content_hash = ?, size_bytes = ?, suffix = ?, version = version + 1,"
+            " failed_key = NULL, outcome = NULL, degraded = 0, retry_count = 0, error_code = NULL, error_stage = NULL,"
+            " error_message = NULL, error_hint = NULL, error_at = NULL, updated_at = ? WHERE id = ?",
+            [hashed.content_hash, hashed.file.stat.size, hashed.file.suffix, now(), document.id],
+        )
+        _unsettle(tx, document.id)
+        _write_stat(tx, document.id, hashed)
+        _history(tx, document.id, document.version + 1, "changed", hashed, batch_id)
+
+
+def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_id: int | None) -> None:
+    """Tombstones: the rows in the databases follow, and are gone before the placements are."""
+    at = now()
+    for document in documents:
+        tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [at, document.id])
+        tx.run(
+            "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
+            [at, document.id],
+        )
+        row = (document.id, document.version, "deleted", document.uri, document.content_hash, document.stat.size)
+        _write_history(tx, row, batch_id)
+
+
+def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
+    for document, hashed in renamed:
+        tx.run(
+            "UPDATE document SET uri = ?, suffix = ?, failed_key = NULL, updated_at = ? WHERE id = ?",
+            [hashed.file.uri, hashed.file.suffix, now(), document.id],
+        )
+        _unsettle(tx, document.id)
+        _write_stat(tx, document.id, hashed)
+        _history(tx, document.id, document.version, "renamed", hashed, batch_id)
+
+
+def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]]) -> None:
+    for document, hashed in touched:
+        _write_stat(tx, document.id, hashed)
+
+
+def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile) -> str | None:
+    row = tx.rows(
+        "SELECT id, version, content_hash FROM document WHERE source = ? AND uri = ? AND state = 'deleted'"
+        " ORDER BY updated_at DESC LIMIT 1",
+        [source, hashed.file.uri],
+    )
+    if not row:
+        return None
+    document_id, version, content_hash = row[0]
+    version += content_hash != hashed.content_hash
+    tx.run(
+        "UPDATE document SET state = 'active', content_hash = ?, size_bytes = ?, version = ?, batch_id = ?,"
+        " failed_key = NULL, outcome = NULL, updated_at = ? WHERE id = ?",
+        [hashed.content_hash, hashed.file.stat.size, version, batch_id, now(), document_id],
+    )
+    # Rows that were about to leave a database are replaced by the coming run instead.
+    tx.run("UPDATE placement SET state = 'storing' WHERE document_id = ? AND state = 'leaving'", [document_id])
+    _write_stat(tx, document_id, hashed)
+    _history(tx, document_id, version, "restored", hashed, batch_id)
+    return str(document_id)
+
+
+def _insert(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any]) -> str:
+    counter = 0
+    document_id = identity.document_id(source, hashed.file.uri)
+    while tx.value("SELECT 1 FROM document WHERE id = ?", [document_id]):
+        counter += 1
+        document_id = identity.document_id(source, hashed.file.uri, counter)
+    at, stat = now(), hashed.file.stat
+    row = {
+        "id": document_id,
+        "source": source,
+        "uri": hashed.file.uri,
+        "suffix": hashed.file.suffix,
+        "content_hash": hashed.content_hash,
+        "size_bytes": stat.size,
+        "version": 1,
+        "batch_id": batch_id,
+        "state": "active",
+        "device": stat.device,
+        "inode": str(stat.inode),
+        "mtime_ns": stat.mtime_ns,
+        "ctime_ns": stat.ctime_ns,
+        "hashed_at_ns": hashed.hashed_at_ns,
+        "meta": json.dumps(meta, ensure_ascii=False),
+        "degraded": 0,
+        "chunk_count": 0,
+        "retry_count": 0,
+        "first_seen_at": at,
+        "updated_at": at,
+    }
+    tx.insert("document", [row])
+    _history(tx, document_id, 1, "new", hashed, batch_id)
+    return document_id
+
+
+def _write_stat(tx: Transaction, document_id: str, hashed: HashedFile) -> None:
+    stat = hashed.file.stat
+    tx.run(
+        "UPDATE document SET device = ?, inode = ?, mtime_ns = ?, ctime_ns = ?, hashed_at_ns = ? WHERE id = ?",
+        [stat.device, str(stat.inode), stat.mtime_ns, stat.ctime_ns, hashed.hashed_at_ns, document_id],
+    )
+
+
+def _unsettle(tx: Transaction, document_id: str) -> None:
+    tx.run("UPDATE placement SET settled_key = NULL WHERE document_id = ?", [document_id])
+
+
+def _history(
+    tx: Transaction, document_id: str, version: int, event: str, hashed: HashedFile, batch_id: int | None
+) -> None:
+    row = (document_id, version, event, hashed.file.uri, hashed.content_hash, hashed.file.stat.size)
+    _write_history(tx, row, batch_id)
+
+
+def _write_history(tx: Transaction, row: tuple[str, int, str, str, str, int], batch_id: int | None) -> None:
+    tx.run(
+        "INSERT INTO document_version (document_id, version, event, uri, content_hash, size_bytes, batch_id, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [*row, batch_id, now()],
+    )

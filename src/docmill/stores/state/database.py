@@ -1,0 +1,172 @@
+"""Opens state.db and hands out its transactions. Owns the connection settings, the schema version and the epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlmodel import SQLModel
+
+from docmill import __version__
+from docmill.domain import records
+from docmill.errors import StaleEngine, StorageError
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class Transaction:
+    """Statements inside one BEGIN IMMEDIATE. Parameters are positional; ``many`` returns the rows changed in all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        return self._connection.exec_driver_sql(sql, tuple(values)).rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        if not rows:
+            return 0
+        return self._connection.exec_driver_sql(sql, [tuple(row) for row in rows]).rowcount
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        return list(self._connection.exec_driver_sql(sql, tuple(values)))
+
+    def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        row = self._connection.exec_driver_sql(sql, tuple(values)).first()
+        return row[0] if row else None
+
+    def insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows that all have the same keys."""
+        if rows:
+            names = list(rows[0])
+            marks = ", ".join("?" for _ in names)
+            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our own columns
+            self.many(sql, [[row[name] for name in names] for row in rows])
+
+    def insert_one(self, table: str, row: dict[str, Any]) -> int:
+        """Insert one row and return its rowid."""
+        self.insert(table, [row])
+        return int(self.value("SELECT last_insert_rowid()"))
+
+
+class State:
+    """The write side of one home. Cheap to make; opens the file at the first transaction."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "state.db"
+        self._engine: Engine | None = None
+
+    @classmethod
+    def create(cls, home: Path) -> State:
+        """A new state.db, whole or not at all: it is built under another name and moved into place."""
+        fresh = home / f"state.db.new-{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        engine = _engine(fresh)
+        try:
+            SQLModel.metadata.create_all(engine, tables=_tables())
+            with engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA user_version = {records.SCHEMA_VERSION}")
+                meta = [("engine_epoch", "0"), ("created_by", __version__)]
+                connection.exec_driver_sql("INSERT INTO home_meta VALUES (?, ?)", meta)
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            engine.dispose()
+        fresh.rename(home / "state.db")
+        for leftover in home.glob(f"{fresh.name}-*"):
+            leftover.unlink(missing_ok=True)
+        return cls(home)
+
+    @contextmanager
+    def transaction(self, *, epoch: int | None = None) -> Iterator[Transaction]:
+        """All or nothing. With ``epoch``, raises StaleEngine if a newer engine has taken over since.
+
+        Raises StorageError where SQLite cannot write: locked for long, disk full, read-only, gone.
+        """
+        try:
+            with self._open().connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    transaction = Transaction(connection)
+                    if epoch is not None:
+                        _require_epoch(transaction, epoch)
+                    yield transaction
+                    connection.exec_driver_sql("COMMIT")
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
+        except OperationalError as error:
+            raise StorageError(
+                f"state.db cannot be written: {error.orig}",
+                hint="nothing was lost; free the disk or the lock, try again",
+            ) from error
+
+    def raise_epoch(self) -> int:
+        """Begin a new engine's time. From here on, whatever an older engine still wants to write is refused."""
+        with self.transaction() as tx:
+            tx.run("UPDATE home_meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'engine_epoch'")
+            return _epoch(tx)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            if not self.path.is_file():
+                raise StorageError(f"{self.path} is gone", hint="restore it from a backup")
+            engine = _engine(self.path)
+            with engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if found != records.SCHEMA_VERSION:
+                raise StorageError(
+                    f"{self.path} has schema {found}; this docmill knows {records.SCHEMA_VERSION}",
+                    hint="use the docmill that wrote it, or a newer one",
+                )
+            self._engine = engine
+        return self._engine
+
+
+def _tables() -> list[Any]:
+    return [
+        getattr(records, name).__table__
+        for name in dir(records)
+        if isinstance(getattr(records, name), type) and hasattr(getattr(records, name), "__table__")
+    ]
+
+
+def _engine(path: Path) -> Engine:
+    # AUTOCOMMIT leaves BEGIN and COMMIT to us: SQLAlchemy's own begin is a deferred one, which loses to other writers
+    # with "database is locked" however long the timeout is.
+    engine = create_engine(
+        f"sqlite:///{path}",
+        isolation_level="AUTOCOMMIT",
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        json_serializer=json.dumps,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _epoch(transaction: Transaction) -> int:
+    return int(transaction.value("SELECT value FROM home_meta WHERE key = 'engine_epoch'"))
+
+
+def _require_epoch(transaction: Transaction, epoch: int) -> None:
+    current = _epoch(transaction)
+    if current != epoch:
+        raise StaleEngine(
+            "another engine has taken this home over", hint="this one stops; the other one goes on", epoch=current
+        )

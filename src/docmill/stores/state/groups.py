@@ -1,0 +1,202 @@
+"""Writes batches, run groups, runs and steps: what shall be done, and what other shells want of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docmill.domain.events import now
+from docmill.domain.status import Entity, Status, Trigger
+from docmill.errors import InvalidState
+from docmill.stores.state.database import Transaction
+from docmill.stores.state.transitions import Move, apply
+
+PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    name: str
+    type: str
+    retries: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGroup:
+    """A run group that is to be created. ``pipeline`` is JSON; ``steps`` in order."""
+
+    batch_id: int
+    workflow: str
+    params: str
+    pipeline: str
+    pipeline_key: str
+    database: str
+    steps: tuple[PlannedStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which documents a group takes: a source's or a batch's, all or the named ones."""
+
+    source: str | None = None
+    batch_id: int | None = None
+    document_ids: tuple[str, ...] | None = None
+
+
+# A document is up to date where the database holds its rows by this very pipeline, or where this content has failed in
+# this pipeline for good. One that another unfinished group is at is left to it.
+_DUE = """
+    state = 'active'
+    AND COALESCE(failed_key, '') != :pipeline_key
+    AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = document.id AND p.database = :database
+                    AND p.settled_key = :pipeline_key AND p.state = 'stored')
+    AND NOT EXISTS (SELECT 1 FROM run r WHERE r.document_id = document.id AND r.database = :database
+                    AND r.status IN ('pending', 'running'))
+"""
+
+
+def create_batch(tx: Transaction, row: dict[str, Any]) -> int:
+    at = now()
+    return tx.insert_one("batch", {"status": "created", **row, "created_at": at, "updated_at": at})
+
+
+def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> int | None:
+    """A running group with a run for each document that is due; None where no document is and no rows must leave."""
+    due = tx.rows(*_select("id, content_hash, version", group, selection))
+    leaving = tx.value("SELECT 1 FROM placement WHERE database = ? AND state = 'leaving' LIMIT 1", [group.database])
+    if not due and not leaving:
+        return None
+    batch = tx.rows("SELECT priority, max_retries FROM batch WHERE id = ?", [group.batch_id])[0]
+    at = now()
+    group_row = {
+        "batch_id": group.batch_id,
+        "workflow": group.workflow,
+        "params": group.params,
+        "pipeline": group.pipeline,
+        "pipeline_key": group.pipeline_key,
+        "database": group.database,
+        "priority": PRIORITIES[batch.priority],
+        "status": Status.CREATED.value,
+        "control_cleanup": 0,
+        "chunks_total": 0,
+        "chunks_embedded": 0,
+        "chunks_reused": 0,
+        "processing_seconds": 0.0,
+        "created_at": at,
+        "started_at": at,
+    }
+    group_id = tx.insert_one("run_group", group_row)
+    apply(tx, [Move(Entity.GROUP, Trigger.START, group_id, group_id, at=at)])
+    _create_runs(tx, group_id, group, due, at, max_retries=batch.max_retries)
+    return group_id
+
+
+def _create_runs(
+    tx: Transaction, group_id: int, group: PlannedGroup, due: Sequence[Any], at: str, *, max_retries: int
+) -> None:
+    tx.many(
+        "INSERT INTO run (run_group_id, batch_id, document_id, database, content_hash, version, status, degraded,"
+        " chunk_count, crashes, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, 0, ?)",
+        [(group_id, group.batch_id, row.id, group.database, row.content_hash, row.version, at) for row in due],
+    )
+    for number, step in enumerate(group.steps):
+        tx.run(
+            "INSERT INTO run_step (run_id, run_group_id, number, name, type, status, retry, retries, reused,"
+            " engine_epoch, status_meta)"
+            " SELECT id, run_group_id, ?, ?, ?, 'pending', 0, ?, 0, 0, '{}' FROM run WHERE run_group_id = ?",
+            [number, step.name, step.type, max_retries if step.retries is None else step.retries, group_id],
+        )
+
+
+def count_due(tx: Transaction, group: PlannedGroup, selection: Selection) -> int:
+    return int(tx.value(*_select("COUNT(*)", group, selection)))
+
+
+def _select(columns: str, group: PlannedGroup, selection: Selection) -> tuple[str, list[Any]]:
+    condition = _DUE.replace(":pipeline_key", "?1").replace(":database", "?2")
+    values: list[Any] = [group.pipeline_key, group.database]
+    for column, value in (("source", selection.source), ("batch_id", selection.batch_id)):
+        if value is not None:
+            values.append(value)
+            condition += f" AND {column} = ?{len(values)}"
+    if selection.document_ids is not None:
+        marks = ", ".join(f"?{len(values) + n}" for n in range(1, len(selection.document_ids) + 1))
+        condition += f" AND id IN ({marks})"
+        values.extend(selection.document_ids)
+    return f"SELECT {columns} FROM document WHERE {condition} ORDER BY uri", values  # noqa: S608 - our own columns and marks
+
+
+def supersede_groups(tx: Transaction, batch_id: int, database: str, pipeline_key: str) -> None:
+    """Cancel what is left of a batch's running groups that another pipeline has made stale."""
+    for row in tx.rows(
+        "SELECT id FROM run_group WHERE batch_id = ? AND database = ? AND pipeline_key != ? AND status = 'running'",
+        [batch_id, database, pipeline_key],
+    ):
+        cancel_group(tx, row.id, "superseded by a start with other definitions")
+
+
+def request(tx: Transaction, group_id: int, control: str | None, *, reason: str | None = None) -> None:
+    """Leave word for the engine: ``pause``, ``cancel``, or None to take it back."""
+    tx.run("UPDATE run_group SET control = ?, control_reason = ? WHERE id = ?", [control, reason, group_id])
+
+
+def pause_group(tx: Transaction, group_id: int) -> None:
+    fields = {"control": None, "paused_at": now(), "status_message": "paused"}
+    apply(tx, [Move(Entity.GROUP, Trigger.PAUSE, group_id, group_id, fields=fields)])
+
+
+def resume_group(tx: Transaction, group_id: int) -> None:
+    fields = {"control": None, "paused_at": None, "status_message": None}
+    apply(tx, [Move(Entity.GROUP, Trigger.RESUME, group_id, group_id, fields=fields)])
+
+
+def cancel_group(tx: Transaction, group_id: int, reason: str | None) -> None:
+    """End a group: what is finished stays, what is not is cancelled."""
+    at = now()
+    steps = tx.rows(
+        "SELECT id, run_id FROM run_step WHERE run_group_id = ? AND status IN ('pending', 'running', 'error')",
+        [group_id],
+    )
+    runs = tx.rows("SELECT id FROM run WHERE run_group_id = ? AND status IN ('pending', 'running')", [group_id])
+    done = {"completed_at": at}
+    moves = [Move(Entity.STEP, Trigger.CANCEL, row.id, group_id, row.run_id, at=at, fields=done) for row in steps]
+    moves += [Move(Entity.RUN, Trigger.CANCEL, row.id, group_id, at=at, fields=done) for row in runs]
+    fields = {"control": None, "completed_at": at, "status_message": reason}
+    moves.append(Move(Entity.GROUP, Trigger.CANCEL, group_id, group_id, at=at, message=reason, fields=fields))
+    apply(tx, moves)
+
+
+def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
+    """Put failed runs back: their failed step and those after it, with all attempts ahead of them again.
+
+    Raises InvalidState where another group is already at one of their documents, or the file has a newer version.
+    """
+    moves = []
+    for run_id in run_ids:
+        run = tx.rows("SELECT document_id, version, database FROM run WHERE id = ?", [run_id])[0]
+        current = tx.value("SELECT version FROM document WHERE id = ? AND state = 'active'", [run.document_id])
+        if current != run.version:
+            raise InvalidState("the file has changed or gone since; run `docmill sync` or `docmill start` instead")
+        tx.run(
+            "UPDATE document SET failed_key = NULL, outcome = NULL, retry_count = retry_count + 1 WHERE id = ?",
+            [run.document_id],
+        )
+        tx.run("UPDATE run SET crashes = 0, not_before = NULL, completed_at = NULL WHERE id = ?", [run_id])
+        moves.append(Move(Entity.RUN, Trigger.RETRY, run_id, group_id))
+        fields = {"retry": 0, "retry_at": None, "completed_at": None, "status_message": None, "status_meta": "{}"}
+        moves += [
+            Move(Entity.STEP, Trigger.RETRY, row.id, group_id, run_id, fields=fields)
+            for row in tx.rows("SELECT id FROM run_step WHERE run_id = ? AND status IN ('failed', 'error')", [run_id])
+        ]
+    if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) != Status.RUNNING:
+        fields = {"completed_at": None, "status_message": None}
+        moves.append(Move(Entity.GROUP, Trigger.RETRY, group_id, group_id, fields=fields))
+    apply(tx, moves)
+
+
+def recover(tx: Transaction) -> int:
+    """Put back the steps that a dead engine left running. No attempt is burnt. Returns how many there were."""
+    steps = tx.rows("SELECT id, run_id, run_group_id FROM run_step WHERE status = 'running'")
+    apply(tx, [Move(Entity.STEP, Trigger.RELEASE, row.id, row.run_group_id, row.run_id) for row in steps])
+    return len(steps)

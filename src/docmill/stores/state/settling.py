@@ -1,0 +1,147 @@
+"""What the engine writes as work comes back: artifacts, outcomes of documents, placements, counters, log entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docmill.domain.events import now
+from docmill.domain.jobs import ArtifactRef, Failure
+from docmill.stores.state.database import Transaction
+
+
+def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef]]) -> None:
+    """Kind and reference of each. One that was computed anew replaces what was known of it."""
+    at = now()
+    tx.many(
+        "INSERT INTO artifact (step_key, kind, digest, size_bytes, created_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (step_key) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes",
+        [(ref.step_key, kind, ref.digest, ref.size_bytes, at) for kind, ref in artifacts],
+    )
+
+
+def find_artifacts(tx: Transaction, keys: Sequence[str]) -> dict[str, ArtifactRef]:
+    """References by step key, of those that are known. At most a few hundred keys at a time."""
+    marks = ", ".join("?" for _ in keys)
+    rows = tx.rows(f"SELECT step_key, digest, size_bytes FROM artifact WHERE step_key IN ({marks})", keys)  # noqa: S608 - question marks only
+    return {row.step_key: ArtifactRef(*row) for row in rows}
+
+
+def mark_storing(tx: Transaction, database: str, document_ids: Sequence[str]) -> list[str]:
+    """Say that rows of these documents may come to lie in the database. Returns those that may lie there already."""
+    known = []
+    for start in range(0, len(document_ids), 500):
+        part = document_ids[start : start + 500]
+        marks = ", ".join("?" for _ in part)
+        sql = f"SELECT document_id FROM placement WHERE database = ? AND document_id IN ({marks})"  # noqa: S608 - question marks only
+        known += [row.document_id for row in tx.rows(sql, [database, *part])]
+    at = now()
+    tx.many(
+        "INSERT INTO placement (document_id, database, state, chunk_count, updated_at) VALUES (?, ?, 'storing', 0, ?)"
+        " ON CONFLICT (document_id, database) DO UPDATE SET state = 'storing', settled_key = NULL,"
+        " updated_at = excluded.updated_at",
+        [(each, database, at) for each in document_ids],
+    )
+    return known
+
+
+def leaving(tx: Transaction, database: str, most: int) -> list[str]:
+    """Documents whose rows are to be taken out of the database."""
+    sql = "SELECT document_id FROM placement WHERE database = ? AND state = 'leaving' LIMIT ?"
+    return [row.document_id for row in tx.rows(sql, [database, most])]
+
+
+def forget_placements(tx: Transaction, database: str, document_ids: Sequence[str]) -> None:
+    """The rows are gone from the published version: finish the deletion."""
+    tx.many(
+        "DELETE FROM placement WHERE document_id = ? AND database = ? AND state = 'leaving'",
+        [(each, database) for each in document_ids],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document whose rows are published."""
+
+    document_id: str
+    uri: str
+    version: int
+    type: str
+    chunk_count: int
+    degraded: bool
+
+
+def record_stored(tx: Transaction, database: str, settled_key: str, documents: Sequence[Stored]) -> None:
+    """Settle documents. One whose file has changed meanwhile is stored, but stays due."""
+    at = now()
+    tx.many(
+        "UPDATE document SET outcome = 'completed', degraded = ?, type = ?, chunk_count = ?, failed_key = NULL,"
+        " error_stage = NULL, error_code = NULL, error_message = NULL, error_hint = NULL, error_at = NULL"
+        " WHERE id = ? AND version = ?",
+        [(int(d.degraded), d.type, d.chunk_count, d.document_id, d.version) for d in documents],
+    )
+    # A rename or a new version since the window began has taken the key away, and must find it taken away; a
+    # deletion must find its placement leaving.
+    tx.many(
+        "UPDATE placement SET state = CASE WHEN state = 'leaving' THEN state ELSE 'stored' END, chunk_count = ?,"
+        " updated_at = ?, settled_key = (SELECT CASE WHEN d.version = ? AND d.uri = ? AND d.state = 'active' THEN ? END"
+        " FROM document d WHERE d.id = document_id) WHERE document_id = ? AND database = ?",
+        [(d.chunk_count, at, d.version, d.uri, settled_key, d.document_id, database) for d in documents],
+    )
+
+
+def record_failure(
+    tx: Transaction, document_id: str, version: int, pipeline_key: str, failure: Failure, *, retries: int
+) -> None:
+    """A document's failure. One that is permanent takes the rows of older versions out of the databases."""
+    at = now()
+    changed = tx.run(
+        "UPDATE document SET outcome = 'failed', failed_key = ?, error_stage = ?, error_code = ?, error_message = ?,"
+        " error_hint = ?, error_at = ?, retry_count = retry_count + ? WHERE id = ? AND version = ?",
+        [
+            pipeline_key if failure.permanent else None,
+            failure.stage,
+            failure.code,
+            failure.message,
+            failure.hint,
+            at,
+            retries,
+            document_id,
+            version,
+        ],
+    )
+    if changed and failure.permanent:
+        tx.run(
+            "UPDATE placement SET state = 'leaving', settled_key = NULL WHERE document_id = ? AND state != 'leaving'",
+            [document_id],
+        )
+
+
+def count_chunks(tx: Transaction, group_id: int, *, total: int, embedded: int, reused: int) -> None:
+    tx.run(
+        "UPDATE run_group SET chunks_total = chunks_total + ?, chunks_embedded = chunks_embedded + ?,"
+        " chunks_reused = chunks_reused + ? WHERE id = ?",
+        [total, embedded, reused, group_id],
+    )
+
+
+def count_seconds(tx: Transaction, group_id: int, seconds: float) -> None:
+    """Time that an engine has worked on a group; waiting for a resume does not count."""
+    tx.run("UPDATE run_group SET processing_seconds = processing_seconds + ? WHERE id = ?", [seconds, group_id])
+
+
+def log(
+    tx: Transaction,
+    level: str,
+    message: str,
+    *,
+    batch_id: int | None = None,
+    run_group_id: int | None = None,
+    **context: Any,
+) -> None:
+    tx.run(
+        "INSERT INTO log_entry (batch_id, run_group_id, level, message, context, at) VALUES (?, ?, ?, ?, ?, ?)",
+        [batch_id, run_group_id, level, message, json.dumps(context, ensure_ascii=False), now()],
+    )

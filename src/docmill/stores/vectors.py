@@ -1,0 +1,206 @@
+"""A LanceDB database, written. One writer at a time: the engine, which holds the home's lock.
+
+A window of documents is replaced by ``delete`` of what may be there, ``add`` of the new rows, fsync, and moving the tag
+``published``; readers open that tag (reading.py). Killed anywhere in between, the window is simply done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from docmill import __version__
+from docmill.domain.contracts import ModelInfo
+from docmill.errors import ModelMismatch, StorageError
+from docmill.stores import schemas
+from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
+
+PUBLISHED = "published"
+KEEP_VERSIONS = timedelta(hours=1)  # a reader may still hold what is younger
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+_COMPACT_FRAGMENTS = 64  # reading many small files is slow; merging them is cheap at this number
+
+
+class VectorStore:
+    """One database, open for writing. Raises ModelMismatch where it holds another model's vectors."""
+
+    def __init__(self, folder: Path, model: ModelInfo, embedder: str) -> None:
+        import lancedb
+
+        self.folder = folder
+        self.dimension = model.dimension
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
+        self._database = lancedb.connect(folder)
+        self._synced: set[str] = set(_files(folder))
+        self._settings = self._table(SETTINGS, schemas.settings_schema())
+        self._require_model(model, embedder)
+        self._documents = self._table(DOCUMENTS, schemas.document_schema())
+        self._chunks = self._table(CHUNKS, schemas.chunk_schema(model.dimension))
+
+    def replace(self, documents: Sequence[StoredDocument], stale: Sequence[str]) -> None:
+        """Put ``documents`` in and take the rows of ``stale`` document ids out first; then publish.
+
+        stale: every id that may have rows: replaced documents, deleted ones, and those of a window that was cut short.
+        """
+        with _lance_errors():
+            if stale:
+                condition = f"document_id IN ({', '.join(_quoted(stale))})"
+                self._chunks.delete(condition)
+                self._documents.delete(condition)
+            if documents:
+                self._chunks.add(schemas.chunk_rows(list(documents), self.dimension))
+                self._documents.add(schemas.document_rows(list(documents)))
+            self.publish()
+
+    def publish(self) -> None:
+        """Make what was written last, and make it last through a power loss, before readers are sent there."""
+        self._sync_files()
+        for table in (self._documents, self._chunks):
+            _tag(table)
+        self._sync_files()
+
+    def finish(self, *, index: bool) -> None:
+        """What is due after the last window of a run: merge small files, and keep the full-text index covering rows."""
+        with _lance_errors():
+            compacted = False
+            for table in (self._documents, self._chunks):
+                if table.stats().fragment_stats.num_fragments > _COMPACT_FRAGMENTS:
+                    table.optimize(cleanup_older_than=timedelta(days=36500))  # merge only; nothing is removed here
+                    compacted = True
+            indexed = index and self._index_text()
+            if compacted or indexed:
+                self.publish()
+
+    def vacuum(self) -> int:
+        """Merge files, drop deleted rows and versions older than KEEP_VERSIONS. Returns how many versions went."""
+        with _lance_errors():
+            before = after = 0
+            self._index_text()
+            for table in (self._documents, self._chunks):
+                before += len(table.list_versions())
+                # Published before cleaning: LanceDB refuses to remove versions while a tag holds one of them.
+                table.optimize(cleanup_older_than=timedelta(days=36500))
+                self.publish()
+                table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                self.publish()
+                after += len(table.list_versions())
+            return max(before - after, 0)
+
+    def _index_text(self) -> bool:
+        """Make or extend the full-text index. True where it changed."""
+        from lancedb.index import FTS
+
+        rows = self._chunks.count_rows()
+        names = [index.name for index in self._chunks.list_indices() if index.index_type == "FTS"]
+        if not names:
+            if rows == 0:
+                return False  # an index made on an empty table never catches up
+            self._chunks.create_index("search_text", config=FTS(with_position=False))
+            return True
+        unindexed = self._chunks.index_stats(names[0]).num_unindexed_rows
+        if unindexed <= max(2_000, rows // 10):
+            return False  # few unindexed rows are searched as they are, faster than indexing them would be
+        self._chunks.optimize(cleanup_older_than=timedelta(days=36500))
+        return True
+
+    def _table(self, name: str, schema: Any) -> Any:
+        with _lance_errors():
+            folder = self.folder / f"{name}.lance"
+            if folder.is_dir():
+                if _has_manifest(folder):
+                    return self._database.open_table(name)
+                shutil.rmtree(folder)  # LanceDB was killed inside the table's first commit
+            table = self._database.create_table(name, schema=schema)
+            self._sync_files()
+            return table
+
+    def _require_model(self, model: ModelInfo, embedder: str) -> None:
+        wanted = {
+            "embedder": embedder,
+            "model": model.name,
+            "provider": model.provider,
+            "fingerprint": model.fingerprint,
+            "vector_dim": str(model.dimension),
+            "stored_version": __version__,
+        }
+        found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
+        if found.get("fingerprint") is None:
+            with _lance_errors():
+                self._settings.add([{"key": key, "value": value} for key, value in wanted.items()], mode="overwrite")
+                self._sync_files()
+        elif found["fingerprint"] != model.fingerprint:
+            raise ModelMismatch(
+                f"database {self.folder.name} holds vectors of {found['model']}, not of {model.name} as it is now",
+                hint="store into another database: --set store.database=NAME",
+                database=self.folder.name,
+                stored_model=found["model"],
+                model=model.name,
+            )
+
+    def _sync_files(self) -> None:
+        """fsync the files that came since the last time, then the folders they came into."""
+        fresh = set(_files(self.folder)) - self._synced
+        for path in sorted(fresh):
+            _fsync(path)
+        for folder in sorted({os.path.dirname(path) for path in fresh}):  # noqa: PTH120 - plain strings, thousands of them
+            _fsync(folder)
+        # A tag is a small file that is written again under its own name: it is synced each time.
+        self._synced |= {path for path in fresh if f"{os.sep}tags{os.sep}" not in path}
+
+
+def _tag(table: Any) -> None:
+    """Move the tag ``published`` to the table's newest version."""
+    if PUBLISHED in table.tags.list():
+        table.tags.update(PUBLISHED, table.version)
+    else:
+        table.tags.create(PUBLISHED, table.version)
+
+
+def _quoted(ids: Sequence[str]) -> list[str]:
+    """Ids for a filter. Filters are SQL, so nothing but 32 hex digits may enter one."""
+    for each in ids:
+        if not _ID.match(each):
+            raise ValueError(f"not a document id: {each!r}")
+    return [f"'{each}'" for each in ids]
+
+
+def _has_manifest(table: Path) -> bool:
+    versions = table / "_versions"
+    return versions.is_dir() and any(path.suffix == ".manifest" for path in versions.iterdir())
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path, _folders, names in os.walk(folder):
+        for name in names:
+            yield os.path.join(path, name)  # noqa: PTH118 - plain strings, thousands of them
+
+
+def _fsync(path: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # a temporary file that LanceDB has renamed or removed since the listing
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _lance_errors() -> Iterator[None]:
+    """LanceDB raises RuntimeError, OSError and ValueError for what is wrong on disk."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise StorageError(
+            f"LanceDB: {str(error).splitlines()[0][:300]}", hint="check the disk, then run again"
+        ) from error
