@@ -141,10 +141,10 @@ class DocumentBuilder:
     ) -> None:
         if not text or text.isspace():
             return
-        text = self._within_limit(text)
+        gap = self._gap(kind)
+        text = self._within_limit(text, len(gap))
         if not text or text.isspace():
             return
-        gap = self._gap(kind)
         start = self._length + len(gap)
         end = start + len(text)
         header_end = start + header_chars if 0 < header_chars < len(text) else 0
@@ -152,13 +152,14 @@ class DocumentBuilder:
         self._length = end
         self._blocks.append(Block(kind, start, end, level, page, header_end))
 
-    def _within_limit(self, text: str) -> str:
-        if len(text) > self._left:
-            text = text[: self._left].rstrip()
+    def _within_limit(self, text: str, gap: int) -> str:
+        room = max(self._left - gap, 0)
+        if len(text) > room:
+            text = text[:room].rstrip()
             if not self.full:
                 self.full = True
                 self.warn("TEXT_TRUNCATED", "the text is longer than max_characters; the rest is cut", degrades=True)
-        self._left -= len(text)
+        self._left = room - len(text)
         return text
 
     def _gap(self, kind: BlockKind) -> str:

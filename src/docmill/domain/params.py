@@ -62,7 +62,7 @@ class ChunkParams(StepParams):
 
 class EmbedParams(StepParams):
     model: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="`docmill models list` shows the names")
-    batch_tokens: int = tuning(2048, ge=64, le=262_144, description="padded tokens in one micro-batch")
+    batch_tokens: int = tuning(1024, ge=64, le=262_144, description="padded tokens in one micro-batch")
     window_chunks: int = tuning(1024, ge=1, le=65_536, description="chunks that are sorted by length together")
 
 

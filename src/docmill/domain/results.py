@@ -82,13 +82,17 @@ class InitResult(Result):
 
 
 class Problem(Result):
-    """One finding in a definition. ``path`` is the key's path, such as ``steps[2].retries``; ``line`` is 1-based."""
+    """One finding in a definition. ``path`` is the key's path, such as ``steps[2].retries``; ``line`` is 1-based.
+
+    ``level``: ``error`` makes the definition unusable; ``note`` only tells.
+    """
 
     file: str
     line: int | None
     path: str
     message: str
     suggestion: str | None = None
+    level: str = "error"
 
 
 class DefinitionSummary(Result):

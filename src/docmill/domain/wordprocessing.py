@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 # An lxml element; lxml ships no types.
@@ -40,17 +41,25 @@ class Style:
 
 def local_name(element: Element) -> str:
     """The tag without its namespace; empty for comments and processing instructions."""
-    tag = element.tag
+    return _without_namespace(element.tag)
+
+
+@lru_cache(maxsize=4096)
+def _without_namespace(tag: object) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def attribute(element: Element, name: str) -> str | None:
     """An attribute by local name, whichever namespace it has."""
-    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None)
+    return next((value for key, value in element.attrib.items() if _without_namespace(key) == name), None)
 
 
 def child(element: Element | None, name: str) -> Element | None:
-    return None if element is None else next((item for item in element if local_name(item) == name), None)
+    if element is not None:
+        for item in element:
+            if _without_namespace(item.tag) == name:
+                return item
+    return None
 
 
 def value_of(element: Element | None, name: str) -> str | None:

@@ -47,7 +47,7 @@ class LifecycleEvent(StrEnum):
 
 
 class Definition(BaseModel):
-    """Strict, frozen, closed. Enumerations are the one exception to strictness: YAML gives their text."""
+    """Strict, frozen, closed. Validate with ``model_validate_json``: JSON's strict mode takes enumerations as text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -69,7 +69,7 @@ class StepSpec(Definition):
     """One step as YAML states it. ``method`` None: the step type's default plug-in."""
 
     name: str = Field(pattern=ID_PATTERN, description="how progress, errors and stages call it")
-    type: StepType = Field(strict=False)
+    type: StepType
     method: str | None = Field(None, min_length=1, description="the plug-in; without it the step type's default")
     retries: int | None = Field(2, ge=0, le=20, description="further attempts; null: as the batch says")
     timeout_s: float | None = Field(None, gt=0, le=86_400, description="seconds for one document; null: no limit")
@@ -87,8 +87,8 @@ class Workflow(Definition):
     id: str = Field(pattern=ID_PATTERN)
     name: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=4000)
-    steps: tuple[StepSpec, ...] = Field(min_length=1, strict=False)
-    lifecycle: dict[Annotated[LifecycleEvent, Field(strict=False)], list[Handler]] = Field(default_factory=dict)
+    steps: tuple[StepSpec, ...] = Field(min_length=1)
+    lifecycle: dict[LifecycleEvent, list[Handler]] = Field(default_factory=dict)
 
     def of_type(self, type_: StepType) -> list[StepSpec]:
         return [step for step in self.steps if step.type == type_]
@@ -101,7 +101,7 @@ class ParamSet(Definition):
     name: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=4000)
     source: Literal["app", "user"] | None = Field(None, description="set by where the file lies")
-    config: dict[Annotated[StepType, Field(strict=False)], dict[str, Any]] = Field(default_factory=dict)
+    config: dict[StepType, dict[str, Any]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class OrderFault:
 
 
 def order_faults(steps: tuple[StepSpec, ...]) -> list[OrderFault]:
-    """Each way in which the steps break the rules: validate, parse, enrich…, chunk, embed, store, each but enrich once."""
+    """Each way in which the steps break the rules: validate, parse, enrich (any number), chunk, embed, store."""
     order = list(StepType)
     faults: list[OrderFault] = []
     names: set[str] = set()

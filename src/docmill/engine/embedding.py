@@ -30,7 +30,7 @@ THREADS = 1  # one thread a process and a process a core: the best use of cores 
 
 
 class EmbedStage:
-    """One model's texts. ``ready`` is told of each document that has all its vectors, ``failed`` of each that cannot."""
+    """One model's texts. ``ready`` is told of each document that has all its vectors, ``failed`` of the others."""
 
     def __init__(
         self,

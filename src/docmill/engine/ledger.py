@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure, StepOutcome
@@ -59,7 +60,11 @@ class Ledger:
     # ---- steps -------------------------------------------------------------------------------------------------------
 
     def start_step(self, work: Work, step: StepRow, *, at: str | None = None) -> None:
-        fields = {"started_at": at or now(), "engine_epoch": self.epoch, "step_key": work.keys.get(step.name)}
+        fields: dict[str, Any] = {
+            "started_at": at or now(),
+            "engine_epoch": self.epoch,
+            "step_key": work.keys.get(step.name),
+        }
         self._step(work, step, Trigger.START, fields, at=fields["started_at"])
         step.status = "running"
 
@@ -106,7 +111,7 @@ class Ledger:
         work: Work,
         step: StepRow,
         trigger: Trigger,
-        fields: dict[str, object],
+        fields: dict[str, Any],
         *,
         at: str | None = None,
         message: str | None = None,

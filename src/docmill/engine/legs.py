@@ -14,7 +14,7 @@ from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import StepRow, Work
-from docmill.errors import DamagedArtifact, DocumentTimeout, WorkerCrashed
+from docmill.errors import DamagedArtifact, DocumentError, DocumentTimeout, WorkerCrashed
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.state import settling
 from docmill.stores.state.database import Transaction
@@ -133,7 +133,7 @@ class LegStage:
             outcome: LegOutcome = done.future.result()
             return outcome
         except TimeoutError:
-            failure = DocumentTimeout(
+            failure: DocumentError = DocumentTimeout(
                 f"it took longer than {work.group.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
             )
         except ProcessExpired as error:

@@ -15,8 +15,8 @@ from docmill import definitions, registry
 from docmill.domain import identity
 from docmill.domain.contracts import Embedder, ModelInfo
 from docmill.domain.params import EmbedParams, StoreParams
+from docmill.domain.planning import PlannedGroup, PlannedStep
 from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
-from docmill.stores.state.groups import PlannedGroup, PlannedStep
 
 _LEG = (StepType.VALIDATE, StepType.PARSE, StepType.ENRICH, StepType.CHUNK)
 _STORED = (StepType.PARSE, StepType.CHUNK)  # the steps whose output is kept as an artifact

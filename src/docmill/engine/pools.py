@@ -66,7 +66,7 @@ class ProcessExecutor:
         return future
 
     def stop(self) -> None:
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call] # pebble leaves it without types
         self._pool.join()
 
 

@@ -1,4 +1,4 @@
-"""What the engine holds in memory: run groups it runs, and documents on their way. All of it can be lost; SQLite knows."""
+"""What the engine holds in memory: run groups, and documents on their way. All of it can be lost; SQLite knows."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class WorkerLimits:
 def start_document_worker(parent: int, log: str, limits: WorkerLimits) -> None:
     """Pool initializer."""
     _become_child(parent, log)
-    global _cpu_s  # noqa: PLW0603 - a process's own constant, set once before its first task
+    global _cpu_s
     _cpu_s = limits.cpu_s
     with contextlib.suppress(ValueError, OSError):  # a lower hard limit is set already: that one holds
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
@@ -56,7 +56,7 @@ def start_embed_worker(parent: int, log: str, method: str, params: EmbedParams, 
 
 
 def run_leg(job: LegJob) -> LegOutcome:
-    """Everything of one document up to its chunks. Raises StorageError alone: then the disk, not the document, is bad."""
+    """Everything of one document up to its chunks. Raises StorageError alone: then it is the disk that is bad."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _allot_cpu(int(used.ru_utime + used.ru_stime) + 1 + _cpu_s)
     leg = _Leg(job)
@@ -106,7 +106,7 @@ class _Leg:
         from docmill.steps.validate import validate
 
         self.file_type = validate(self.path, self.job.content_hash, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
-        return False, None, {"type": self.file_type.type}
+        return False, None, {"type": self.file_type.name}
 
     def _parse(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
         if step.ref is not None:

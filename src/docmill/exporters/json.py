@@ -15,7 +15,7 @@ class JsonExporter:
         count = 0
         with path.open("w", encoding="utf-8") as stream:
             stream.write("[")
-            for count, row in enumerate(rows, start=1):  # noqa: B007 - the count of the last row is the answer
+            for count, row in enumerate(rows, start=1):
                 stream.write(",\n" if count > 1 else "\n")
                 stream.write(json.dumps({field: row[field] for field in fields}, ensure_ascii=False))
             stream.write("\n]\n")

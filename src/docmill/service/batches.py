@@ -277,8 +277,7 @@ class _Ingestion:
                     tx.run("UPDATE batch SET priority = ? WHERE id = ?", [self.priority, self.batch_id])
                 folder = sources.folder_text(self.folder) if self.folder else None
                 catalogue.add_source(tx, self.source, folder, self.batch_id)
-                files = [self._one(tx, catalogue, each) for each in hashed]
-            return files
+                return [self._one(tx, catalogue, each) for each in hashed]
         finally:
             state.close()
 

@@ -15,19 +15,19 @@ from typing import Any
 from docmill.domain import uris
 from docmill.domain.changes import FileStat, FoundFile, HashedFile, KnownDocument
 from docmill.domain.events import Reporter, now
+from docmill.domain.planning import Selection
 from docmill.domain.results import CancelResult, CleanupResult, PauseResult, ProgressSaved, RunResult
 from docmill.domain.status import Entity, Trigger, transition
 from docmill.engine import pipelines
-from docmill.engine.pipelines import compile_pipeline
 from docmill.errors import DocumentError, DocumentNotFound, EngineBusy, InvalidState, UsageError
-from docmill.service import definitions, shapes, sources
+from docmill.service import shapes, sources
 from docmill.service.engines import POLL_SECONDS, unless_running, work_until_done
+from docmill.service.pipelines import prepare
 from docmill.settings import Settings, find_home
 from docmill.sources import folder as folders
 from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import State, catalogue, groups
 from docmill.stores.state.database import Transaction
-from docmill.stores.state.groups import Selection
 
 CONTROL_SECONDS = 60.0  # how long pause and cancel wait for an engine to obey before they say that it does not
 
@@ -53,8 +53,7 @@ def start(
         selected = _document_ids(queries, row["id"], documents) if documents else None
     if row["status"] == "paused":
         raise _illegal(row, Trigger.START, "docmill resume")
-    definition = definitions.resolve(home, workflow or row["workflow"], params or row["params"], overrides or [])
-    pipeline = compile_pipeline(definition)
+    pipeline = prepare(home, reporter, workflow or row["workflow"], params or row["params"], overrides or [])
     group_id: int | None
     with _state(home) as state, state.transaction() as tx:
         groups.supersede_groups(tx, row["id"], pipeline.database, pipeline.key)

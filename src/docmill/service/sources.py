@@ -1,4 +1,4 @@
-"""What ``sync`` and ``ingest`` share about sources: their names, their folders, their batches, files they cannot read."""
+"""What ``sync`` and ``ingest`` share about sources: names, folders, batches, and files they cannot read."""
 
 from __future__ import annotations
 

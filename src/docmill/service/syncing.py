@@ -1,6 +1,6 @@
 """``sync``: the folder is the truth. Scan, compare, write down what changed, run what is due, report.
 
-A sync that finds nothing to do reads SQLite, looks at the folder, and is done: it writes nothing and loads nothing heavy.
+A sync that finds nothing to do reads SQLite, looks at the folder, and is done: it writes nothing, loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from pathlib import Path
 
 from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
 from docmill.domain.events import MessageEvent, Reporter
+from docmill.domain.planning import Selection
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts, SourceSync, SyncResult
-from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
+from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError, UsageError
-from docmill.service import definitions, shapes, sources
+from docmill.service import shapes, sources
 from docmill.service.home import init
+from docmill.service.pipelines import prepare
 from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.sources import folder as folders
 from docmill.stores.queries import reading
@@ -51,16 +53,15 @@ def sync(
 ) -> SyncResult:
     """Make the index follow the folders.
 
-    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused, NotAllowedError
-    where most of a source would be deleted, Interrupted after Ctrl-C.
+    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused,
+    NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C.
     """
     if not paths:
         raise UsageError("no folder to sync", hint="docmill sync FOLDER")
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     home = _home(settings, reporter)
-    definition = definitions.resolve(home, workflow or "batch", params or "default", overrides or [])
-    pipeline = compile_pipeline(definition)
+    pipeline = prepare(home, reporter, workflow or "batch", params or "default", overrides or [])
     rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
     synced = []
     for path in paths:
@@ -148,7 +149,6 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
             if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
                 return
     from docmill.stores.state import State, catalogue, groups
-    from docmill.stores.state.groups import Selection
 
     state = State(home)
     try:

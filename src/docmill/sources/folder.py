@@ -148,7 +148,7 @@ def _file_rule(
         return "not included by pattern"
     if _hit(exclude, name, uri):
         return "excluded by pattern"
-    return filetypes.why_ignored(name)
+    return filetypes.ignore_reason(name)
 
 
 def _hit(pattern: re.Pattern[str] | None, name: str, uri: str) -> bool:

@@ -1,4 +1,4 @@
-"""The validate step: are these the bytes that were ingested, are they few enough, and what kind of document are they?"""
+"""The validate step: are these the bytes that were ingested, are they few enough, and of which kind are they?"""
 
 from __future__ import annotations
 

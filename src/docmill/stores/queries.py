@@ -94,10 +94,9 @@ class Queries:
 
     def failed_documents(self, condition: str, values: Sequence[Any], limit: int = 1000) -> list[Row]:
         """Documents that failed, and stay so. ``condition`` is on ``document`` and written by the caller's code."""
-        sql = (
-            "SELECT id, uri, source, error_stage, error_code, error_message, error_hint, error_at, retry_count"
-            f" FROM document WHERE state = 'active' AND outcome = 'failed' AND {condition} ORDER BY uri LIMIT ?"  # noqa: S608
-        )
+        columns = "id, uri, source, error_stage, error_code, error_message, error_hint, error_at, retry_count"
+        where = f"state = 'active' AND outcome = 'failed' AND {condition}"
+        sql = f"SELECT {columns} FROM document WHERE {where} ORDER BY uri LIMIT ?"  # noqa: S608 - our own condition
         return self.rows(sql, [*values, limit])
 
     # ---- batches and groups ------------------------------------------------------------------------------------------

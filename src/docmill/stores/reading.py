@@ -108,11 +108,9 @@ def vector_hits(table: Any, vector: NDArray[np.float32], limit: int, scope: Scop
 
 def text_hits(table: Any, text: str, limit: int, scope: Scope) -> list[dict[str, Any]]:
     """Best rows by BM25 over title, headings and text; rows that the index does not cover yet are searched as well."""
-    from lancedb.query import MatchQuery
-
     if not any(index.index_type == "FTS" for index in table.list_indices()):
         return []  # nothing but rows of a run that is still going on
-    query = table.search(MatchQuery(text, "search_text"), query_type="fts")
+    query = table.search(text, query_type="fts", fts_columns="search_text")
     if condition := scope.condition():
         query = query.where(condition, prefilter=True)
     rows: list[dict[str, Any]] = query.select([*HIT_COLUMNS, "_score"]).limit(limit).to_list()
@@ -172,7 +170,7 @@ def size_bytes(folder: Path) -> int:
     for path, _folders, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH116, PTH118 - called for thousands of files
+                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - called for thousands of files
             except FileNotFoundError:
                 continue
     return total
@@ -181,6 +179,7 @@ def size_bytes(folder: Path) -> int:
 __all__ = [
     "CHUNKS",
     "DOCUMENTS",
+    "SETTINGS",
     "POOL",
     "Database",
     "Scope",

@@ -73,7 +73,7 @@ class VectorStore:
         with _lance_errors():
             compacted = False
             for table in (self._documents, self._chunks):
-                if table.stats().fragment_stats.num_fragments > _COMPACT_FRAGMENTS:
+                if table.stats()["fragment_stats"]["num_fragments"] > _COMPACT_FRAGMENTS:
                     table.optimize(cleanup_older_than=timedelta(days=36500))  # merge only; nothing is removed here
                     compacted = True
             indexed = index and self._index_text()

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from docmill.domain.events import now
+from docmill.domain.planning import PlannedGroup, Selection
 from docmill.domain.status import Entity, Status, Trigger
 from docmill.errors import InvalidState
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    name: str
-    type: str
-    retries: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedGroup:
-    """A run group that is to be created. ``pipeline`` is JSON; ``steps`` in order."""
-
-    batch_id: int
-    workflow: str
-    params: str
-    pipeline: str
-    pipeline_key: str
-    database: str
-    steps: tuple[PlannedStep, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which documents a group takes: a source's or a batch's, all or the named ones."""
-
-    source: str | None = None
-    batch_id: int | None = None
-    document_ids: tuple[str, ...] | None = None
 
 
 # A document is up to date where the database holds its rows by this very pipeline, or where this content has failed in

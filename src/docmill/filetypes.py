@@ -1,0 +1,245 @@
+"""Which type of document a file is: by its content where content tells, by its name among the kinds of text.
+
+Owns the one table of types, suffixes and parsers. It opens files but parses none; a folder scan asks it by name only.
+Imports quickly: nothing heavy at module level.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import IO, Final, NoReturn
+
+from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile, UnsupportedType
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """``name``: the document type, such as ``markdown``. ``parser``: the plug-in that reads it."""
+
+    name: str
+    parser: str
+    mime: str
+
+
+TYPES: Final[dict[str, FileType]] = {
+    kind.name: kind
+    for kind in (
+        FileType("pdf", "pdf", "application/pdf"),
+        FileType("docx", "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        FileType("xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        FileType("html", "html", "text/html"),
+        FileType("markdown", "markdown", "text/markdown"),
+        FileType("text", "text", "text/plain"),
+        FileType("code", "text", "text/x-source"),
+        FileType("csv", "delimited", "text/csv"),
+        FileType("tsv", "delimited", "text/tab-separated-values"),
+        FileType("json", "structured", "application/json"),
+        FileType("jsonl", "structured", "application/x-ndjson"),
+    )
+}
+
+_SUFFIXES_OF: Final[dict[str, str]] = {
+    "pdf": "pdf",
+    "docx": "docx docm dotx dotm",
+    "xlsx": "xlsx xlsm xltx xltm",
+    "html": "html htm xhtml",
+    "markdown": "md markdown mdown mkd mdx",
+    "text": "txt text rst log adoc asciidoc org tex srt vtt",
+    "csv": "csv",
+    "tsv": "tsv tab",
+    "json": "json geojson ipynb",
+    "jsonl": "jsonl ndjson",
+    "code": (
+        "py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hh hpp cs fs go rs rb php pl pm lua r "
+        "jl swift m mm dart ex exs erl hrl hs ml mli clj cljs lisp el vim sh bash zsh fish ps1 bat cmd sql graphql "
+        "proto thrift css scss sass less vue svelte yaml yml toml ini cfg conf properties xml xsd xsl xslt "
+        "gradle cmake mk tf hcl nix dockerfile asm s v sv vhd f f90 diff patch"
+    ),
+}
+_TYPE_OF_SUFFIX: Final = {f".{suffix}": kind for kind, suffixes in _SUFFIXES_OF.items() for suffix in suffixes.split()}
+_BARE_NAMES_OF: Final[dict[str, str]] = {
+    "text": (
+        "readme license licence copying notice authors contributors changelog changes news history install todo "
+        "maintainers codeowners version"
+    ),
+    "code": "makefile dockerfile containerfile rakefile gemfile procfile vagrantfile jenkinsfile",
+}
+_TYPE_OF_BARE_NAME: Final = {name: kind for kind, names in _BARE_NAMES_OF.items() for name in names.split()}
+_PARSERS: Final = frozenset(kind.parser for kind in TYPES.values())
+
+# Kinds that are recognised but that docmill itself does not read. A plug-in parser named like the kind reads them.
+_OFFICE_MAIN_PARTS: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"wordprocessingml.", "docx"),
+    (b"ms-word.document.macroenabled.main", "docx"),
+    (b"ms-word.template.macroenabledtemplate.main", "docx"),
+    (b"ms-excel.sheet.binary.macroenabled.main", "xlsb"),
+    (b"spreadsheetml.sheet.main", "xlsx"),
+    (b"spreadsheetml.template.main", "xlsx"),
+    (b"ms-excel.sheet.macroenabled.main", "xlsx"),
+    (b"ms-excel.template.macroenabled.main", "xlsx"),
+    (b"presentationml.", "pptx"),
+    (b"ms-powerpoint.", "pptx"),
+)
+_ZIP_MIMETYPES: Final = {
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+    b"application/epub+zip": "epub",
+}
+_OLE_KINDS: Final = {"WordDocument": "doc", "Workbook": "xls", "Book": "xls", "PowerPoint Document": "ppt"}
+_MAGICS: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"{\\rtf", "rtf"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpg"),
+    (b"GIF8", "gif"),
+    (b"\x1f\x8b", "gz"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"%!PS", "ps"),
+)
+
+_HEAD_BYTES = 8192
+_PDF_HEADER_WITHIN = 1024  # where PDF readers look for the header, leading junk allowed
+_HTML_START = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b\x1a\x1c\x1d\x1e\x1f"))
+_MOST_CONTROLS = 0.02
+
+
+def supported_suffixes() -> frozenset[str]:
+    """Lower-case suffixes, with the dot, of the files that are worth reading."""
+    return frozenset(_TYPE_OF_SUFFIX)
+
+
+def type_by_name(name: str) -> str | None:
+    """The type that a file's name promises; None where no parser would read it. Opens nothing.
+
+    Names without a suffix count only where they are well known (README, LICENSE, Makefile …): others are programs and
+    data more often than documents.
+    """
+    path = PurePath(name.lower())
+    if path.suffix:
+        return _TYPE_OF_SUFFIX.get(path.suffix) or _plugged_in(path.suffix[1:])
+    return _TYPE_OF_BARE_NAME.get(path.name)
+
+
+def ignore_reason(name: str) -> str | None:
+    """Why a folder scan passes this file over, in words; None where it is to be read."""
+    if type_by_name(name) is not None:
+        return None
+    suffix = PurePath(name.lower()).suffix
+    return f"no parser for {suffix}" if suffix else "no suffix that tells its type"
+
+
+def detect(path: Path, *, name: str | None = None) -> FileType:
+    """The type of the file at ``path``; ``name`` is what it is called where that differs from ``path``.
+
+    Raises EmptyDocument (no bytes), EncryptedFile, UnsupportedType (says what the file is), CorruptedFile, and the
+    OSError of a file that cannot be opened.
+    """
+    name = name if name is not None else path.name
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        if not head:
+            raise EmptyDocument("the file is empty (0 bytes)")
+        kind = _binary_kind(head, stream, type_by_name(name))
+    if kind is None:
+        kind = _text_kind(head, name) if _is_text(head) else _unknown_binary(path, name)
+    if kind == "zip" and type_by_name(name) in ("docx", "xlsx"):
+        raise CorruptedFile(f"the name promises {type_by_name(name)}, but the package holds no such document")
+    return _readable(kind)
+
+
+def _binary_kind(head: bytes, stream: IO[bytes], promised: str | None) -> str | None:
+    from docmill import containers
+
+    if _is_pdf(head) or (promised == "pdf" and b" obj" in head):
+        return "pdf"  # the second: one that has lost its header, which some engines still read
+    if head.startswith(containers.ZIP_MAGICS):
+        return _zip_kind(stream)
+    if head.startswith(containers.OLE_MAGIC):
+        return _ole_kind(stream)
+    return next((kind for magic, kind in _MAGICS if head.startswith(magic)), None)
+
+
+def _is_pdf(head: bytes) -> bool:
+    """A PDF may begin with junk; a text that merely speaks of ``%PDF-`` is none."""
+    position = head.find(b"%PDF-", 0, _PDF_HEADER_WITHIN)
+    return position >= 0 and (not head[:position].strip(b"\xef\xbb\xbf\0\t\r\n ") or b" obj" in head[position:])
+
+
+def _zip_kind(stream: IO[bytes]) -> str:
+    from docmill.containers import content_types, open_package, read_part
+
+    with open_package(stream) as package:
+        declared = content_types(package)
+        if declared is not None:
+            for mark, kind in _OFFICE_MAIN_PARTS:
+                if mark in declared:
+                    return kind
+        names = package.namelist()
+        for folder, kind in (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx")):
+            if any(entry.startswith(folder) for entry in names):
+                return kind
+        return _ZIP_MIMETYPES.get((read_part(package, "mimetype") or b"").strip(), "zip")
+
+
+def _ole_kind(stream: IO[bytes]) -> str:
+    from docmill.containers import ole_streams
+
+    names = ole_streams(stream)
+    if names & {"EncryptedPackage", "EncryptionInfo"}:
+        raise EncryptedFile("the Office document is protected by a password")
+    return next((kind for name, kind in _OLE_KINDS.items() if name in names), "ole")
+
+
+def _is_text(head: bytes) -> bool:
+    from docmill.decoding import byte_order_mark, utf16_without_mark
+
+    if byte_order_mark(head) or utf16_without_mark(head):
+        return True
+    controls = len(head) - len(head.translate(None, _CONTROL_BYTES))
+    return b"\0" not in head and controls <= _MOST_CONTROLS * len(head)
+
+
+def _text_kind(head: bytes, name: str) -> str:
+    promised = type_by_name(name)
+    if promised in ("markdown", "code"):
+        return promised
+    if _HTML_START.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return "html"
+    if promised in ("pdf", "docx", "xlsx"):
+        raise CorruptedFile(f"the name promises {promised}, but the file holds plain text")
+    return promised or "text"
+
+
+def _unknown_binary(path: Path, name: str) -> NoReturn:
+    """Raises what puremagic makes of a file that none of the checks above knows."""
+    import puremagic
+
+    promised = type_by_name(name)
+    if promised is not None:
+        raise CorruptedFile(f"the name promises {promised}, but the content is something else")
+    try:
+        best = puremagic.magic_file(path)[0]
+    except (puremagic.PureError, IndexError, ValueError):
+        raise UnsupportedType("binary data of an unknown kind") from None
+    described = best.name or best.mime_type or "binary data"
+    raise UnsupportedType(f"{described} ({best.extension or 'no suffix'}) has no parser", mime=best.mime_type)
+
+
+def _readable(kind: str) -> FileType:
+    known = TYPES.get(kind)
+    if known is not None:
+        return known
+    if _plugged_in(kind):
+        return FileType(kind, kind, "application/octet-stream")
+    described = "an OLE container" if kind == "ole" else f".{kind}"
+    raise UnsupportedType(f"no parser for {described}", detected=kind)
+
+
+def _plugged_in(kind: str) -> str | None:
+    """``kind`` where a third party's parser has that name: a plug-in ``pptx`` reads ``.pptx``."""
+    from docmill.registry import names
+
+    return kind if kind not in _PARSERS and kind in names("parsers") else None

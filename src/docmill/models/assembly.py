@@ -1,0 +1,143 @@
+"""Turns the files of a model, wherever they come from, into a folder that the cache can take.
+
+It writes into the staging folder that it is given and nowhere else, and ends by embedding a text: what cannot do that
+is never installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from docmill.domain.contracts import ModelInfo
+from docmill.errors import ModelMissing
+from docmill.models import minilm
+from docmill.models.catalog import KnownModel
+from docmill.models.hub import TOKENIZER_FILES
+from docmill.models.installed import ONNX, RECORD, TOKENIZER, FileRecord, InstalledModel, canonical_json, fingerprint
+from docmill.models.session import OnnxSession
+
+_DOWNLOADED_GRAPH = "as-published"
+
+
+def from_package(model: KnownModel, package: Path, staging: Path) -> InstalledModel:
+    """Build all-MiniLM-L6-v2 from the weights package. Raises ModelMissing where the weights are not the published."""
+    weights = minilm.checked_weights(package)
+    minilm.write_onnx(weights, staging / ONNX)
+    return _assemble(model, package, staging, weights_digest=minilm.WEIGHTS_SHA256, graph=minilm.GRAPH_VERSION)
+
+
+def from_download(model: KnownModel, download: Path, staging: Path) -> InstalledModel:
+    """Take over what the hub gave. ``download`` keeps its files until the model is installed."""
+    digest = hashlib.sha256()
+    for name in (model.onnx_file, *model.data_files):
+        # The graph names its external data by their base name, beside itself; both move to the top of the folder.
+        target = staging / (ONNX if name == model.onnx_file else Path(name).name)
+        shutil.copyfile(download / name, target)
+        digest.update(bytes.fromhex(_sha256(target)))
+    return _assemble(model, download, staging, weights_digest=digest.hexdigest(), graph=_DOWNLOADED_GRAPH)
+
+
+def file_record(path: Path) -> FileRecord:
+    return FileRecord(_sha256(path), path.stat().st_size)
+
+
+def _assemble(model: KnownModel, origin: Path, staging: Path, *, weights_digest: str, graph: str) -> InstalledModel:
+    tokenizer = _write_tokenizer_files(model, origin, staging)
+    digest = hashlib.sha256(canonical_json(tokenizer)).hexdigest()
+    max_tokens = _max_tokens(model, _read_json(origin / "tokenizer_config.json"))
+    mark = fingerprint(
+        weights_digest=weights_digest,
+        tokenizer_digest=digest,
+        graph=graph,
+        pooling=model.pooling,
+        max_tokens=max_tokens,
+        passage_prefix=model.passage_prefix,
+    )
+    installed = InstalledModel(
+        info=ModelInfo(model.name, model.provider, mark, model.dimension, max_tokens, _special_tokens(staging)),
+        folder=staging,
+        pooling=model.pooling,
+        query_prefix=model.query_prefix,
+        passage_prefix=model.passage_prefix,
+        pad_id=_pad_id(origin, tokenizer),
+        weights_digest=weights_digest,
+        tokenizer_digest=digest,
+        graph=graph,
+        files={path.name: file_record(path) for path in sorted(staging.iterdir())},
+    )
+    _try_out(installed)
+    (staging / RECORD).write_bytes(json.dumps(installed.to_json(), indent=2, ensure_ascii=False).encode())
+    return installed
+
+
+def _write_tokenizer_files(model: KnownModel, origin: Path, staging: Path) -> dict[str, Any]:
+    """The tokenizer without the truncation and padding that were saved with it, and the small files beside it."""
+    for name in TOKENIZER_FILES:
+        if (origin / name).is_file():
+            shutil.copyfile(origin / name, staging / name)
+    tokenizer = _read_json(origin / TOKENIZER) | {"truncation": None, "padding": None}
+    _write_json(staging / TOKENIZER, tokenizer)
+    config = _read_json(origin / "tokenizer_config.json")
+    _write_json(staging / "tokenizer_config.json", config | {"model_max_length": _max_tokens(model, config)})
+    return tokenizer
+
+
+def _max_tokens(model: KnownModel, tokenizer_config: dict[str, Any]) -> int:
+    """The stricter of the catalogue's and the tokenizer's limit; "unknown" is written as 1e30 by some."""
+    limit = tokenizer_config.get("model_max_length")
+    return min(model.max_tokens, limit) if isinstance(limit, int) and limit > 0 else model.max_tokens
+
+
+def _pad_id(origin: Path, tokenizer: dict[str, Any]) -> int:
+    """Some graphs count positions by where the padding token is not, so it must be the model's own."""
+    original = _read_json(origin / TOKENIZER).get("padding") or {}
+    config = _read_json(origin / "config.json") if (origin / "config.json").is_file() else {}
+    for known in (original.get("pad_id"), config.get("pad_token_id")):
+        if isinstance(known, int):
+            return known
+    added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
+    return int(added.get("[PAD]", added.get("<pad>", 0)))
+
+
+def _special_tokens(staging: Path) -> int:
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_file(str(staging / TOKENIZER)).num_special_tokens_to_add(is_pair=False))
+
+
+def _try_out(model: InstalledModel) -> None:
+    """Raises ModelMissing unless the model gives a vector of the promised size."""
+    try:
+        found = OnnxSession(model, threads=1).embed_passages(["A first text."]).shape[1]
+    except Exception as error:
+        raise ModelMissing(
+            f"the files of {model.info.name} cannot be used: {type(error).__name__}: {error}", model=model.info.name
+        ) from error
+    if found != model.info.dimension:
+        raise ModelMissing(
+            f"{model.info.name} gives vectors of {found} numbers, not {model.info.dimension}", model=model.info.name
+        )
+
+
+def moved(model: InstalledModel, folder: Path) -> InstalledModel:
+    """The same model in another place."""
+    return replace(model, folder=folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_bytes(json.dumps(content, ensure_ascii=False).encode())

@@ -1,0 +1,224 @@
+"""The model cache: one folder a model, whole or absent.
+
+    <cache>/sentence-transformers--all-MiniLM-L6-v2/   model.onnx, tokenizer.json, …, model.json
+    <cache>/.<folder>.lock                             held while a model is being installed
+    <cache>/.<folder>.download/                        what an interrupted download leaves for the next one
+    <cache>/.<folder>.staging-<hex>/                   being built; removed by the next installation if left behind
+
+A model is built in its staging folder, flushed to disk and renamed into place, under a lock: a reader sees all of it or
+nothing, and of two processes that install it at once the second finds it done. Model files are never changed in place.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docmill.errors import ModelMissing, StorageError
+from docmill.models import hub, minilm
+from docmill.models.catalog import MINILM, KnownModel, find_known, known_models
+from docmill.models.installed import RECORD, InstalledModel, folder_name, read
+
+if TYPE_CHECKING:
+    from docmill.domain.results import ModelEntry, ModelFinding
+
+CACHE_VARIABLE = "DOCMILL_MODEL_CACHE"
+
+
+def default_cache() -> Path:
+    """The folder that DOCMILL_MODEL_CACHE names, else the user's cache folder for docmill. It may not exist yet."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("docmill") / "models"
+
+
+def find(name: str, cache: Path) -> InstalledModel | None:
+    """The installed model, or None where it is absent or not whole. Reads one small file; compares sizes, not bytes."""
+    return read(name, cache)
+
+
+def get(name: str, cache: Path) -> InstalledModel:
+    """The installed model. Raises ModelMissing, whose hint says how to get it."""
+    model = read(name, cache)
+    if model is None:
+        if name == MINILM and minilm.weights_folder() is not None:
+            raise ModelMissing(
+                f"the embedding model {name} is not installed in {cache}",
+                hint=f"docmill models install {name}",
+                model=name,
+            )
+        raise hub.missing(name, f"it is not in {cache}")
+    return model
+
+
+def ensure(name: str, cache: Path, *, reinstall: bool = False, progress: bool = False) -> InstalledModel:
+    """The installed model; where it is not, install it: from the weights package if there is one, else from the hub.
+
+    ``reinstall`` replaces an installed model, for one that :func:`verify` found damaged. ``progress`` lets a download
+    show bars on stderr. Raises ModelMissing where the model is unknown or cannot be had, StorageError where the cache
+    cannot be written.
+    """
+    installed = None if reinstall else read(name, cache)
+    if installed is not None:
+        return installed
+    known = find_known(name)
+    if known is None:
+        raise _unknown(name)
+    try:
+        with _locked(known, cache):
+            installed = None if reinstall else read(name, cache)  # another process may have been faster
+            return installed or _install(known, cache, progress=progress)
+    except OSError as error:
+        raise StorageError(f"the model cache {cache} cannot be used: {error}", model=name) from error
+
+
+def verify(name: str, cache: Path) -> list[ModelFinding]:
+    """Compare each file of an installed model with its digest; an empty list means that all are as installed."""
+    from docmill.domain.results import ModelFinding
+    from docmill.models.assembly import file_record
+
+    model = read(name, cache)
+    if model is None:
+        folder = cache / (folder_name(name) or "")
+        problem = "not whole: a file is missing or has another size" if (folder / RECORD).exists() else "not installed"
+        return [ModelFinding(name=name, file=RECORD, problem=problem)]
+    findings = []
+    for file, expected in model.files.items():
+        try:
+            if file_record(model.folder / file) == expected:
+                continue
+            problem = "its bytes are not those installed"
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}"
+        findings.append(ModelFinding(name=name, file=file, problem=problem))
+    return findings
+
+
+def list_models(cache: Path) -> list[ModelEntry]:
+    """Every known model, the default one first. ``available``: it is installed, or can be without a network.
+
+    ``size_bytes`` is what an installed model takes on disk, else about what its download takes.
+    """
+    from docmill.domain.results import ModelEntry
+
+    entries = []
+    for known in known_models():
+        installed = read(known.name, cache)
+        packaged = known.name == MINILM and minilm.weights_folder() is not None
+        entries.append(
+            ModelEntry(
+                name=known.name,
+                provider=known.provider,
+                dimension=known.dimension,
+                max_tokens=installed.info.max_tokens if installed else known.max_tokens,
+                installed=installed is not None,
+                available=installed is not None or packaged,
+                size_bytes=installed.size_bytes if installed else known.download_bytes or None,
+                fingerprint=installed.info.fingerprint if installed else None,
+                note=None if installed else "from the installed weights package" if packaged else "needs a download",
+            )
+        )
+    return entries
+
+
+def remove(name: str, cache: Path) -> int:
+    """Delete an installed model; gives the bytes freed, 0 where it was not installed."""
+    known = find_known(name)
+    if known is None:
+        raise _unknown(name)
+    target = cache / _folder(known)
+    if not target.exists():
+        return 0
+    try:
+        with _locked(known, cache):
+            freed = sum(path.stat().st_size for path in target.iterdir())
+            _retire(target)
+            return freed
+    except OSError as error:
+        raise StorageError(f"{target} cannot be deleted: {error}", model=name) from error
+
+
+# ---- installing ------------------------------------------------------------------------------------------------------
+
+
+def _install(known: KnownModel, cache: Path, *, progress: bool) -> InstalledModel:
+    from docmill.models import assembly
+
+    target = cache / _folder(known)
+    staging = cache / f".{target.name}.staging-{secrets.token_hex(6)}"
+    staging.mkdir()
+    try:
+        package = minilm.weights_folder() if known.name == MINILM else None
+        if package is not None:
+            model = assembly.from_package(known, package, staging)
+        else:
+            download = cache / f".{target.name}.download"
+            hub.download(known, download, progress=progress)
+            model = assembly.from_download(known, download, staging)
+            shutil.rmtree(download)
+        _publish(staging, target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return assembly.moved(model, target)
+
+
+def _publish(staging: Path, target: Path) -> None:
+    """Flush the staging folder to disk and rename it to ``target``, in place of what may be there."""
+    for path in (*staging.iterdir(), staging):
+        _fsync(path)
+    if target.exists():
+        _retire(target)
+    staging.rename(target)
+    _fsync(target.parent)
+
+
+def _retire(target: Path) -> None:
+    """Take a model away: out of sight in one step, then file by file."""
+    old = target.with_name(f".{target.name}.staging-{secrets.token_hex(6)}")
+    target.rename(old)
+    shutil.rmtree(old)
+
+
+@contextmanager
+def _locked(known: KnownModel, cache: Path) -> Iterator[None]:
+    """Hold the installation lock of one model. Staging folders found meanwhile were left by a killed process."""
+    import fcntl
+
+    folder = _folder(known)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f".{folder}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, or its process dies
+        for leftover in cache.glob(f".{folder}.staging-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def _folder(known: KnownModel) -> str:
+    name = folder_name(known.name)
+    assert name is not None, "the catalogue's names are folder names"
+    return name
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unknown(name: str) -> ModelMissing:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [model.name for model in known_models()], n=1)
+    hint = f"did you mean {near[0]}?" if near else "`docmill models list` shows the known ones"
+    return ModelMissing(f"there is no embedding model {name!r}", hint=hint, model=name)
