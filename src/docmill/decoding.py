@@ -22,6 +22,7 @@ _MARKS = (
 )
 _SAMPLE_BYTES = 64 * 1024
 _LONGEST_CHARACTER = 4  # bytes, in every encoding that is read
+_LEAST_LIMIT = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,14 @@ def read_text(path: Path, into: DocumentBuilder, *, max_characters: int) -> str:
     return decode_into(read_bytes(path, into, max_characters=max_characters), into)
 
 
-def read_bytes(path: Path, into: DocumentBuilder, *, max_characters: int) -> bytes:
-    """At most ``4 * max_characters`` bytes of the file; a longer one is warned of as degraded."""
-    limit = max_characters * _LONGEST_CHARACTER
+def byte_limit(max_characters: int, *, markup: int = 1) -> int:
+    """How many bytes ``max_characters`` can take, where the markup may be ``markup`` times as long as the text."""
+    return max(max_characters * _LONGEST_CHARACTER * markup, _LEAST_LIMIT)
+
+
+def read_bytes(path: Path, into: DocumentBuilder, *, max_characters: int, markup: int = 1) -> bytes:
+    """At most :func:`byte_limit` bytes of the file; a longer one is warned of as degraded."""
+    limit = byte_limit(max_characters, markup=markup)
     with path.open("rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
@@ -123,6 +129,8 @@ def _known(encoding: str | None) -> str | None:
         return None
     if not codecs.lookup(name)._is_text_encoding:  # noqa: SLF001 - the only way to tell "rot13" and "zlib" from text
         return None
+    if name.startswith(("utf-16", "utf-32")):
+        return None  # such a file would have shown itself by its mark or its NULs
     return "cp1252" if name in ("iso8859-1", "ascii") else name
 
 

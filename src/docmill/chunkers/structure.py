@@ -21,7 +21,6 @@ from docmill.domain.sentences import word_spans
 from docmill.domain.units import (
     CHARACTERS_PER_TOKEN,
     Strength,
-    Units,
     blocks_of,
     keys_of,
     measured,
@@ -70,11 +69,12 @@ class _Packing:
         self._leads = _leads(text, blocks, tokenizer, longest=free // 2)
         rooms = [free - self._leads.get(owner, _NO_LEAD).cost for owner in range(len(blocks))]
         self._units = refined(measured(units_of(text, blocks), text, tokenizer), text, tokenizer, rooms)
+        self._positions = self._units.positions()
 
     def passages(self) -> Iterator[Passage]:
         units = self._units
         places = Places(
-            positions=units.positions(),
+            positions=self._positions,
             keys=keys_of(units, self._text),
             reserves=[self._reserve(index) for index in range(len(units))],
             forced=[
@@ -90,13 +90,14 @@ class _Packing:
 
     def _passage(self, before: int, low: int, high: int) -> Passage:
         units = self._units
-        start, repeated = self._repeated(before, low)
+        first = self._overlap_begin(before, low)
+        start, repeated = units.starts[first], sum(units.tokens[first:low])
+        if first == low and self._overlap and low > before and self._joins(low, low):
+            start, repeated = self._last_words(low)
         lead = self._lead_at(low, start)
-        is_cut = units.strengths[low] == Strength.CHARACTER or (
-            high < len(units) and units.strengths[high] == Strength.CHARACTER
-        )
+        is_cut = Strength.CHARACTER in (units.strengths[first], *units.strengths[high : high + 1])
         tokens = lead.tokens + repeated + sum(units.tokens[low:high])
-        return Passage(start, units.ends[high - 1], tokens, lead.text, is_cut)
+        return Passage(start, units.ends[high - 1], units.starts[low], tokens, lead.text, is_cut)
 
     def _lead_at(self, index: int, start: int) -> _Lead:
         """What a passage that begins at ``start``, in the table of unit ``index``, has in front."""
@@ -107,16 +108,14 @@ class _Packing:
         overlap = self._overlap if index and self._units.strengths[index] < Strength.LOWEST_HEADING else 0
         return overlap + self._lead_at(index, self._units.starts[index]).cost
 
-    def _repeated(self, before: int, low: int) -> tuple[int, int]:
-        """Where the overlap in front of unit ``low`` begins, and its tokens; not further back than unit ``before``."""
-        units = self._units
-        first, cost = low, 0
-        while first > before and self._joins(first, low) and cost + units.cost(first - 1) <= self._overlap:
+    def _overlap_begin(self, before: int, low: int) -> int:
+        """The first of the whole units that are repeated in front of unit ``low``; behind unit ``before``."""
+        units, positions = self._units, self._positions
+        room = self._overlap - (units.starts[low] - units.ends[low - 1] if low else 0)
+        first = low
+        while first - 1 > before and self._joins(first, low) and positions[low] - positions[first - 1] <= room:
             first -= 1
-            cost += units.cost(first)
-        if first == low and self._overlap and low > before and self._joins(low, low):
-            return self._last_words(low)
-        return units.starts[first], sum(units.tokens[first:low])
+        return first
 
     def _joins(self, index: int, low: int) -> bool:
         """Whether the unit before ``index`` may be repeated: it is in the section, and on the same side of a table."""
@@ -127,11 +126,22 @@ class _Packing:
         return owner == owner_before or not tables
 
     def _last_words(self, low: int) -> tuple[int, int]:
-        """As many of the last words before unit ``low`` as the overlap has room for. Rows and lines stay whole."""
+        """Where as many of the last words before unit ``low`` begin as the overlap has room for, and their tokens.
+
+        Rows and lines of code are repeated whole or not at all.
+        """
         units = self._units
         if self._blocks[units.owners[low - 1]].kind in (BlockKind.TABLE, BlockKind.CODE):
             return units.starts[low], 0
-        ...
+        start, tokens, cost = units.starts[low], 0, 0
+        words = word_spans(self._text, units.starts[low - 1], units.ends[low - 1])
+        counts = token_counts(self._tokenizer, (self._text[a:b] for a, b in words))
+        for (first, _), count in zip(words[:0:-1], counts[:0:-1], strict=True):
+            cost += max(count * CHARACTERS_PER_TOKEN, start - first)
+            if cost > self._overlap:
+                break
+            start, tokens = first, tokens + count
+        return start, tokens
 
 
 def _leads(text: str, blocks: Sequence[Block], tokenizer: Tokenizer, *, longest: int) -> dict[int, _Lead]:

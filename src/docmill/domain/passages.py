@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from docmill.domain.context import ContextLines, heading_paths
@@ -21,7 +21,6 @@ from docmill.domain.units import token_counts
 
 # White space to Python, but dropped without a trace by BERT's normaliser, which joins the words around it.
 _JOINING = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
-_NEAR_LIMIT = 16  # passages within 1/16 of the limit are counted again, whatever the tokenizer
 _LONGEST_CONTEXT = 4  # a context has at most 1/4 of the tokens that the model reads
 
 
@@ -40,11 +39,15 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """``lead`` and the text of a span. ``tokens`` is a sum over its parts, unless ``is_cut``: begun or ended inside a
-    word, where parts may count otherwise than the whole."""
+    """``lead`` and the text of a span.
+
+    fresh:  where what the passage before does not have begins; ``start`` where nothing is repeated.
+    tokens: a sum over the parts; ``is_cut``: begun or ended inside a word, so that the whole may count otherwise.
+    """
 
     start: int
     end: int
+    fresh: int
     tokens: int
     lead: str = ""
     is_cut: bool = False
@@ -108,37 +111,38 @@ def _headings(
 def _fitted(passages: Sequence[Passage], text: str, tokenizer: Tokenizer, size: int) -> Iterator[Passage]:
     """The passages with exact counts, each of at most ``size`` tokens.
 
-    Tokens add up over parts that end with a word: always for some vocabularies, nearly so for others. Two samples tell
-    which; where they do not add up all passages are counted again, else only those that were cut or are near the limit.
+    Tokens add up over parts that end with a word: always for some vocabularies, nearly so for others. The largest
+    passage tells which: where its tokens do not add up all are counted again, else only those that were cut.
     """
-    samples = {0, len(passages) // 2}
-    near = size - size // _NEAR_LIMIT
-    doubtful = [
-        index for index, passage in enumerate(passages) if passage.is_cut or passage.tokens > near or index in samples
-    ]
+    largest = max(range(len(passages)), key=lambda index: passages[index].tokens, default=0)
+    doubtful = [index for index, passage in enumerate(passages) if passage.is_cut or index == largest]
     counted = _recounted(passages, doubtful, text, tokenizer)
     adds_up = all(counted[index] == passages[index].tokens for index in doubtful if not passages[index].is_cut)
     if not adds_up or _JOINING.search(text):
         counted = _recounted(passages, range(len(passages)), text, tokenizer)
+    start_before = -1
     for index, passage in enumerate(passages):
         tokens = counted.get(index, passage.tokens)
-        if tokens <= size:
-            yield passage if tokens == passage.tokens else replace(passage, tokens=tokens)
+        # Where the passage before came in parts, what is repeated may reach back behind the last of them.
+        if tokens <= size and passage.start > start_before:
+            parts: Iterable[Passage] = (passage if tokens == passage.tokens else replace(passage, tokens=tokens),)
         else:
-            yield from _halved(passage, text, tokenizer, size)
+            parts = _halved(passage, text, tokenizer, size)
+        for part in parts:
+            start_before = part.start
+            yield part
 
 
-def _recounted(
-    passages: Sequence[Passage], indexes: Sequence[int], text: str, tokenizer: Tokenizer
-) -> dict[int, int]:
-    return dict(
-        zip(indexes, token_counts(tokenizer, (passages[index].text(text) for index in indexes)), strict=True)
-    )
+def _recounted(passages: Sequence[Passage], indexes: Sequence[int], text: str, tokenizer: Tokenizer) -> dict[int, int]:
+    return dict(zip(indexes, token_counts(tokenizer, (passages[index].text(text) for index in indexes)), strict=True))
 
 
 def _halved(passage: Passage, text: str, tokenizer: Tokenizer, size: int) -> Iterator[Passage]:
-    """``passage`` in halves, and these again, until each fits. A single character is let pass without its lead."""
-    pending = deque([passage])
+    """``passage`` without what it repeats, in halves, and these again, until each fits.
+
+    A single character is let pass, without its lead.
+    """
+    pending = deque([replace(passage, start=passage.fresh)])
     while pending:
         part = pending.popleft()
         tokens = tokenizer.counts([part.text(text)])[0]
@@ -148,7 +152,7 @@ def _halved(passage: Passage, text: str, tokenizer: Tokenizer, size: int) -> Ite
             middle = _middle(text, part.start, part.end)
             for start, end in (trimmed(text, middle, part.end), trimmed(text, part.start, middle)):
                 if start < end:
-                    pending.appendleft(replace(part, start=start, end=end))
+                    pending.appendleft(replace(part, start=start, end=end, fresh=start))
         elif part.lead:
             pending.appendleft(replace(part, lead=""))
         else:

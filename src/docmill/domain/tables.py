@@ -1,6 +1,7 @@
 """Turns rows of cells into lines of text: ``name: value; name: value`` where there are column names, else ``a | b``.
 
-Pure. Owns the decision which row of a sheet or a delimited file names its columns.
+Pure. Owns the decision which row of a sheet or a delimited file names its columns. White space inside cells is left to
+the builder, which makes each row one line.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _LEAST_SHARE_OF_WIDTH = 0.6  # of the next row: names for a few of the columns a
 
 def piped(cells: Iterable[str]) -> str:
     """The cells of a row on one line, ``a | b``; empty when all are empty."""
-    texts = [" ".join(cell.split()) for cell in cells]
+    texts = [cell.strip() for cell in cells]
     while texts and not texts[-1]:
         texts.pop()
     return " | ".join(texts) if any(texts) else ""
@@ -29,7 +30,7 @@ def labelled(names: Sequence[str], cells: Sequence[str]) -> str:
         if not cell or cell.isspace():
             continue
         name = names[index] if index < len(names) else ""
-        value = " ".join(cell.split())
+        value = cell.strip()
         parts.append(f"{name}: {value}" if name else value)
     return "; ".join(parts)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ from docmill.domain.sentences import Span, line_spans, sentence_spans, trimmed, 
 # A passage is bounded in characters too: this many for each token that it may have. A vocabulary counts a word that it
 # cannot spell as one token, however long. Sizes are kept in these fine units, so that nothing is for free.
 CHARACTERS_PER_TOKEN = 40
-_TOKENIZED_AT_ONCE = 262_144  # characters: bounds what the library holds in memory for one call
+TOKENIZED_AT_ONCE = 262_144  # characters: bounds what the library holds in memory for one call
 _LONGEST_RUN = 128  # characters of a word without tokens of their own; well below the least room
 _HASHED_AFTER, _HASHED_BEFORE, _HASHED_WORDS = 64, 32, 32
 _CLAUSE_MARKS = frozenset(",;:|)]}–—،、，；：")
@@ -97,7 +97,8 @@ def blocks_of(document: ParsedDocument) -> list[Block]:
             blocks += _uncovered(text, reached, block.start)
         start, end = trimmed(text, max(block.start, reached), block.end)
         if start < end:
-            blocks.append(Block(block.kind, start, end, block.level, block.page, block.header_end))
+            is_exact = (start, end) == (block.start, block.end)
+            blocks.append(block if is_exact else replace(block, start=start, end=end))
             reached = end
     return blocks + _uncovered(text, reached, len(text))
 
@@ -181,7 +182,7 @@ def token_counts(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
     for text in texts:
         pending.append(text)
         characters += len(text)
-        if characters >= _TOKENIZED_AT_ONCE:
+        if characters >= TOKENIZED_AT_ONCE:
             counts += tokenizer.counts(pending)
             pending, characters = [], 0
     return counts + tokenizer.counts(pending) if pending else counts
@@ -254,8 +255,8 @@ def _append_words(
 
 def _runs_in(text: str, word: Span, tokenizer: Tokenizer) -> Iterator[tuple[Span, int]]:
     """A word as runs of characters that begin where a token does, with about how many tokens each has."""
-    for window in range(word[0], word[1], _TOKENIZED_AT_ONCE):
-        window_end = min(window + _TOKENIZED_AT_ONCE, word[1])
+    for window in range(word[0], word[1], TOKENIZED_AT_ONCE):
+        window_end = min(window + TOKENIZED_AT_ONCE, word[1])
         starts = [window + first for first, _ in tokenizer.spans(text[window:window_end])]
         for begin, end in pairwise(sorted({window, *starts, window_end})):
             tokens = bisect_left(starts, end) - bisect_left(starts, begin)

@@ -41,6 +41,7 @@ _ARTICLES = frozenset({"article", "main", "blockquote"})
 _SPACE = re.compile(r"\s+")
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.I)
 _DECLARED_WITHIN = 4096
+_MARKUP = 8  # bytes of tags, scripts and styles to a byte of text, in pages that are heavy with them
 
 # Opening a tag looks through all open ones (the HTML standard's "in scope"), so depth costs its square: 300,000 nested
 # <div> keep the parser busy for minutes. Tags that are closed by implication or never are not counted; script strings
@@ -66,7 +67,7 @@ def _parse(file: SourceFile, params: ParseParams) -> ParsedDocument:
     from selectolax.lexbor import LexborHTMLParser
 
     builder = DocumentBuilder(file.type, max_characters=params.max_characters)
-    data = read_bytes(file.path, builder, max_characters=params.max_characters)
+    data = read_bytes(file.path, builder, max_characters=params.max_characters, markup=_MARKUP)
     declared = _DECLARED.search(data, 0, _DECLARED_WITHIN)
     source = decode_into(data, builder, declared=declared.group(1).decode("ascii", "replace") if declared else None)
     _check_depth(source)
@@ -132,8 +133,10 @@ class _Walk:
         self._preformatted = 0
         self._heading = 0
         self._table: _Table | None = None
+        self._layout_tables: set[int] = set()
 
     def run(self, root: LexborNode) -> None:
+        self._layout_tables = {_table_around(inner) for inner in root.css("table table")}
         node = root
         while not self._builder.full:
             if self._enter(node):
@@ -192,8 +195,9 @@ class _Walk:
             self._open_in_table(tag)
             return
         self._flush()
-        if tag == "table" and not node.css_first("table table") and node.css_first("tr") is not None:
-            self._table = _Table()
+        if tag == "table":
+            if node.mem_id not in self._layout_tables and node.css_first("tr") is not None:
+                self._table = _Table()
         elif tag in _HEADINGS:
             self._heading = _HEADINGS[tag]
         elif tag == "pre":
@@ -291,6 +295,14 @@ class _Walk:
         ordered, number, pending = self._lists[-1]
         self._lists[-1][2] = False
         return "" if not pending else f"{number}. " if ordered else "- "
+
+
+def _table_around(node: LexborNode) -> int:
+    """The identity of the nearest table that ``node`` lies in."""
+    around = node.parent
+    while around is not None and around.tag != "table":
+        around = around.parent
+    return around.mem_id if around is not None else 0
 
 
 def _start_of(node: LexborNode) -> int:

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from docmill.decoding import read_text
+from docmill.decoding import byte_limit, read_text
 from docmill.domain.assembly import DocumentBuilder, metadata_text
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.failures import readable
-from docmill.errors import CorruptedFile
+from docmill.errors import CorruptedFile, FileTooLarge
 
 if TYPE_CHECKING:
     from docmill.domain.params import ParseParams
@@ -30,6 +30,9 @@ class StructuredParser:
         """Raises CorruptedFile for what is no JSON; single bad lines of JSON lines only degrade."""
         with readable("JSON file"):
             builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+            if file.type == "json" and file.size_bytes > byte_limit(params.max_characters):
+                # A part of it would be no JSON; JSON lines can be cut.
+                raise FileTooLarge(f"{file.size_bytes:,} bytes of JSON hold more text than max_characters allows")
             text = read_text(file.path, builder, max_characters=params.max_characters)
             title = _add_lines(builder, text, params) if file.type == "jsonl" else _add_value(builder, text, params)
             return builder.build(title=title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from docmill import registry
@@ -16,6 +17,7 @@ from docmill.stores import reading
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
 
 MODES = ("hybrid", "vector", "fts")
+EVERYWHERE = Scope()
 
 
 def search(
@@ -44,39 +46,60 @@ def search(
     home = find_home(settings)
     if not reading.databases(home):
         raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
-    # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
-    warming = _warm_up() if mode != "fts" else None
-    opened = Database(home, database)
-    table = opened.table(CHUNKS)
-    if warming:
-        warming.join()
-    rows = _rank(opened, table, query, mode, limit, Scope(tuple(source or ()), uri_prefix), per_document=per_document)
+    searcher = Searcher(home, database, model=mode != "fts")
+    scope = Scope(tuple(source or ()), uri_prefix)
+    rows = searcher.rank(query, mode=mode, limit=limit, scope=scope, per_document=per_document)
     if min_score is not None:
         rows = [row for row in rows if row["score"] >= min_score]
     hits = [_hit(rank, row) for rank, row in enumerate(rows[:limit], start=1)]
     if context > 0:
-        hits = [_with_neighbours(table, row, hit, context) for row, hit in zip(rows, hits, strict=False)]
+        hits = [_with_neighbours(searcher.table, row, hit, context) for row, hit in zip(rows, hits, strict=False)]
     return SearchResult(
         query=query, mode=mode, database=database, hits=hits, seconds=round(time.perf_counter() - started, 3)
     )
 
 
-def _rank(
-    opened: Database, table: Any, query: str, mode: str, limit: int, scope: Scope, *, per_document: bool
-) -> list[dict[str, Any]]:
-    if table is None:
-        return []
-    wanted = max(POOL, limit * (5 if per_document else 1))
-    rankings = []
-    if mode != "fts":
-        rankings.append(reading.vector_hits(table, _query_session(opened).embed_query(query), wanted, scope))
-    if mode != "vector":
-        rankings.append(reading.text_hits(table, query, wanted, scope))
-    rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]
-    if not per_document:
-        return rows
-    seen: set[str] = set()
-    return [row for row in rows if not (row["document_id"] in seen or seen.add(row["document_id"]))]  # type: ignore[func-returns-value] # set.add gives None, which is the point
+class Searcher:
+    """A database at its published version and its model, opened once for any number of questions."""
+
+    def __init__(self, home: Path, database: str, *, model: bool = True) -> None:
+        # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
+        warming = _warm_up() if model else None
+        self.database = Database(home, database)
+        self.table = self.database.table(CHUNKS)
+        if warming:
+            warming.join()
+        self._session = _query_session(self.database) if model else None
+
+    def rank(
+        self,
+        query: str,
+        *,
+        mode: str = "hybrid",
+        limit: int = 10,
+        scope: Scope = EVERYWHERE,
+        per_document: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Rows of passages, best first; at least ``limit`` where there are so many. Each has its ``score``."""
+        if self.table is None:
+            return []
+        wanted = max(POOL, limit * (5 if per_document else 1))
+        rankings = []
+        if mode != "fts":
+            assert self._session is not None
+            rankings.append(reading.vector_hits(self.table, self._session.embed_query(query), wanted, scope))
+        if mode != "vector":
+            rankings.append(reading.text_hits(self.table, query, wanted, scope))
+        rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]
+        return _best_of_each(rows) if per_document else rows
+
+
+def _best_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first row of each document."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        best.setdefault(row["document_id"], row)
+    return list(best.values())
 
 
 def _query_session(opened: Database) -> EmbeddingSession:

@@ -25,14 +25,25 @@ _BLOCK_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which files of a folder count. Patterns are shell globs, held against the URI and against the name alone."""
+    """Which files of a folder count. A shell glob with a ``/`` is held against the URI, another against the name."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     home: Path | None = None
 
-    def compiled(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-        return _any_of(self.include), _any_of(self.exclude)
+
+class _Patterns:
+    """Several globs as one question."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self._names = _any_of([glob for glob in globs if "/" not in glob])
+        self._uris = _any_of([glob.lstrip("/") for glob in globs if "/" in glob])
+
+    def __bool__(self) -> bool:
+        return self._names is not None or self._uris is not None
+
+    def match(self, name: str, uri: str) -> bool:
+        return bool((self._names and self._names.match(name)) or (self._uris and self._uris.match(uri)))
 
 
 @dataclass(slots=True)
@@ -49,14 +60,14 @@ class Scan:
     def covers(self, uri: str) -> bool:
         """Whether a file of that URI would have been seen if it were there."""
         return uri not in self.unreadable and not any(
-            folder.endswith("/") and uri.startswith(folder) for folder in self.unreadable
+            folder == "/" or (folder.endswith("/") and uri.startswith(folder)) for folder in self.unreadable
         )
 
 
 def scan(folder: Path, rules: Rules) -> Scan:
     """Every file under ``folder``. Symbolic links are followed; a folder reached twice is entered once."""
     result = Scan()
-    include, exclude = rules.compiled()
+    include, exclude = _Patterns(rules.include), _Patterns(rules.exclude)
     home = _identity(rules.home)
     start = _identity(folder)
     entered = {start} if start else set()
@@ -123,19 +134,17 @@ def _entries(path: str, prefix: str, result: Scan) -> Iterator[os.DirEntry[str]]
         result.unreadable[prefix or "/"] = error.strerror or str(error)
 
 
-def _folder_rule(name: str, uri: str, exclude: re.Pattern[str] | None, *, again: bool, home: bool) -> str | None:
+def _folder_rule(name: str, uri: str, exclude: _Patterns, *, again: bool, home: bool) -> str | None:
     if home:
         return "docmill's own home"
     if name.startswith("."):
         return "hidden"
     if again:
         return "folder already entered through another path"
-    return "excluded by pattern" if _hit(exclude, name, uri) or _hit(exclude, f"{name}/", f"{uri}/") else None
+    return "excluded by pattern" if exclude.match(name, uri) or exclude.match(name, f"{uri}/") else None
 
 
-def _file_rule(
-    name: str, uri: str, mode: int, include: re.Pattern[str] | None, exclude: re.Pattern[str] | None
-) -> str | None:
+def _file_rule(name: str, uri: str, mode: int, include: _Patterns, exclude: _Patterns) -> str | None:
     if name.startswith("."):
         return "hidden"
     if name.startswith("~$"):
@@ -144,15 +153,11 @@ def _file_rule(
         return "not a regular file"
     if _suffix(name) in PARTIAL_SUFFIXES:
         return "unfinished download or temporary file"
-    if include is not None and not _hit(include, name, uri):
+    if include and not include.match(name, uri):
         return "not included by pattern"
-    if _hit(exclude, name, uri):
+    if exclude.match(name, uri):
         return "excluded by pattern"
     return filetypes.ignore_reason(name)
-
-
-def _hit(pattern: re.Pattern[str] | None, name: str, uri: str) -> bool:
-    return pattern is not None and bool(pattern.match(uri) or pattern.match(name))
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

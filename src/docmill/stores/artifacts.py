@@ -6,6 +6,7 @@ absent; after a power loss it may be torn all the same, which the digest tells. 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -36,7 +37,8 @@ class ArtifactStore:
             temporary.write_bytes(data)
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise StorageError(f"an artifact cannot be written: {error.strerror}", hint="free the disk") from error
         return ArtifactRef(step_key, hashlib.sha256(data).hexdigest(), len(data))
 

@@ -108,9 +108,13 @@ def vector_hits(table: Any, vector: NDArray[np.float32], limit: int, scope: Scop
 
 def text_hits(table: Any, text: str, limit: int, scope: Scope) -> list[dict[str, Any]]:
     """Best rows by BM25 over title, headings and text; rows that the index does not cover yet are searched as well."""
+    from lancedb.query import MatchQuery
+
     if not any(index.index_type == "FTS" for index in table.list_indices()):
         return []  # nothing but rows of a run that is still going on
-    query = table.search(text, query_type="fts", fts_columns="search_text")
+    # A query of its own kind: in a plain string, quotation marks would ask for a phrase search.
+    match = MatchQuery(text, "search_text")  # type: ignore[call-arg] # its defaults are invisible to mypy
+    query = table.search(match, query_type="fts")
     if condition := scope.condition():
         query = query.where(condition, prefilter=True)
     rows: list[dict[str, Any]] = query.select([*HIT_COLUMNS, "_score"]).limit(limit).to_list()

@@ -1,0 +1,13 @@
+"""The ``docmill`` command. Worker processes import this module again, so it must not import anything by itself."""
+
+
+def main() -> None:
+    import sys
+
+    from docmill.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

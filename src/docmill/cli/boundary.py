@@ -1,0 +1,85 @@
+"""Where errors end: each becomes one message, as text on stderr or as JSON on stdout, and one exit code."""
+
+import errno
+import sqlite3
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from docmill.errors import DocmillError, Interrupted, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from docmill.cli.invocation import Invocation
+
+# What typer raises for wrong usage, under whichever of its versions: all derive from this one.
+PARSER_ERROR: type[Exception] = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+
+_DISK = {
+    errno.ENOSPC: ("the disk is full", "make room, then run the same command again: nothing that was done is lost"),
+    errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
+    errno.EROFS: ("the file system is read-only", "choose a home on a disk that can be written"),
+    errno.EACCES: ("permission denied", "check who owns the file and its folder"),
+    errno.EPERM: ("not permitted", "check who owns the file and its folder"),
+    errno.EIO: ("the disk reports an error", "check the disk before anything else is written to it"),
+}
+
+
+def fail(error: BaseException, invocation: "Invocation") -> int:
+    """Show any error; return its exit code."""
+    known = translate(error)
+    if invocation.verbose and not isinstance(error, DocmillError):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    _show(known, invocation)
+    return known.exit_code
+
+
+def wrong_usage(error: Any, invocation: "Invocation") -> int:
+    """Show what the parser found wrong. A group that is named without a command shows its help."""
+    context = error.ctx if getattr(error, "ctx", None) is not None else None
+    message = error.format_message().rstrip(".").replace("\n\t", " ")
+    message = message.replace("Value error, ", "").replace("Input should be ", "must be ")  # pydantic's, within typer's
+    machine = invocation.json or invocation.events
+    if context is not None and not machine and message == "Missing command":
+        sys.stdout.write(f"{context.get_help()}\n")
+        return UsageError.exit_code
+    path = context.command_path if context is not None else "docmill"
+    known = UsageError(message, hint=f"`{path} --help` shows what it takes")
+    if context is not None and not machine:
+        known.context["usage"] = context.get_usage()
+    _show(known, invocation)
+    return known.exit_code
+
+
+def translate(error: BaseException) -> DocmillError:
+    """Any exception as one of ours. Disks and databases that fail are told from mistakes in the program."""
+    if isinstance(error, DocmillError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted", hint="run the same command again")
+    cause = getattr(error, "orig", None) or error  # sqlalchemy wraps what sqlite3 raised
+    if isinstance(cause, sqlite3.DatabaseError):
+        return StorageError(f"the state database says: {cause}", hint="check the disk, and that nothing else locks it")
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number is None and "No space left on device" in str(cause):  # Rust libraries give the text alone
+        number = errno.ENOSPC
+    if number in _DISK:
+        what, hint = _DISK[number]
+        name = getattr(cause, "filename", None)
+        return StorageError(f"{what}: {name}" if name else what, hint=hint)
+    return DocmillError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint="this is a fault of docmill: run it again with -v for the traceback, and report it",
+        exception=type(error).__name__,
+    )
+
+
+def _show(error: DocmillError, invocation: "Invocation") -> None:
+    from docmill.cli import output
+
+    if invocation.json or invocation.events:
+        output.write_json({"error": error.as_dict()}, indent=not invocation.events)
+    else:
+        output.write_error(error)

@@ -1,0 +1,219 @@
+"""``init``, ``sync``, ``search``, ``status`` and ``export``: what most people need."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.help import names_of
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Database, FailOnDegraded, Overrides, Params, Workflow
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+PANEL = "Everyday"
+commands = typer.Typer()
+
+
+class Mode(StrEnum):
+    HYBRID = "hybrid"
+    VECTOR = "vector"
+    FTS = "fts"
+
+
+class Format(StrEnum):
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+
+
+@command(commands, "init", panel=PANEL, example="docmill init\ndocmill init ~/library --json")
+def init(
+    invocation: Invocation,
+    *,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", show_default=False, help="Where .docmill goes; else here.")
+    ] = None,
+) -> "Result":
+    """Create a home: the folder that holds state, artifacts and databases."""
+    from docmill.service import home
+
+    return home.init(invocation.settings(), folder)
+
+
+@command(
+    commands,
+    "sync",
+    panel=PANEL,
+    events=True,
+    lock=True,
+    example="docmill sync ~/papers\ndocmill sync notes --exclude 'drafts/**' --set chunk.size=160",
+)
+def sync(
+    invocation: Invocation,
+    *,
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
+    ] = None,
+    workflow: Workflow = None,
+    params: Params = None,
+    overrides: Overrides = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="PATTERN", show_default=False, help="Only such files. May be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="PATTERN", show_default=False, help="No such files. May be repeated."),
+    ] = None,
+    fail_on_degraded: FailOnDegraded = False,
+) -> "Result":
+    """Make the index follow folders: new, changed, renamed and deleted files.
+
+    Running it again does only what is still to do; nothing is parsed or embedded twice.
+    """
+    from docmill.cli.degraded import judged
+    from docmill.service import syncing
+
+    result = syncing.sync(
+        invocation.settings(),
+        invocation.reporter(),
+        folders,
+        source=source,
+        workflow=workflow,
+        params=params,
+        overrides=overrides,
+        include=include,
+        exclude=exclude,
+    )
+    return judged(result, fail_on_degraded=fail_on_degraded)
+
+
+@command(
+    commands,
+    "search",
+    panel=PANEL,
+    example="docmill search 'what limits battery life'\ndocmill search invoice --mode fts --uri-prefix 2024/ --json",
+)
+def search(
+    invocation: Invocation,
+    *,
+    query: Annotated[str, typer.Argument(metavar="QUERY", show_default=False, help="A question, or words.")],
+    mode: Annotated[
+        Mode, typer.Option("--mode", "-m", metavar=names_of(Mode), help="By meaning (vector), by words (fts), or both.")
+    ] = Mode.HYBRID,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Hits at most.")] = 10,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="Only this source. May be repeated."),
+    ] = None,
+    uri_prefix: Annotated[
+        str | None,
+        typer.Option("--uri-prefix", metavar="TEXT", show_default=False, help="Only URIs that begin so."),
+    ] = None,
+    database: Database = "default",
+    context: Annotated[
+        int, typer.Option("--context", "-C", metavar="N", min=0, max=20, help="Passages before and after each hit.")
+    ] = 0,
+    per_document: Annotated[bool, typer.Option("--per-document", help="The best passage of each document.")] = False,
+    min_score: Annotated[
+        float | None,
+        typer.Option("--min-score", metavar="SCORE", show_default=False, help="Nothing below; in the mode's measure."),
+    ] = None,
+) -> "Result":
+    """Search the passages of all synced documents.
+
+    Scores: cosine for vector, BM25 for fts, reciprocal rank fusion for hybrid. Higher is better.
+    """
+    from docmill.service import searching
+
+    return searching.search(
+        invocation.settings(),
+        query,
+        mode=mode.value,
+        limit=limit,
+        source=source,
+        uri_prefix=uri_prefix,
+        database=database,
+        context=context,
+        per_document=per_document,
+        min_score=min_score,
+    )
+
+
+@command(commands, "status", panel=PANEL, example="docmill status\ndocmill status papers --json")
+def status(
+    invocation: Invocation,
+    *,
+    batch: Annotated[
+        str | None, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")
+    ] = None,
+) -> "Result":
+    """Show how a batch stands, or the home at a glance."""
+    from docmill.service import batches
+
+    if batch is None:
+        return batches.home_status(invocation.settings())
+    return batches.status(invocation.settings(), batch)
+
+
+@command(
+    commands,
+    "export",
+    panel=PANEL,
+    example="docmill export papers -o papers.jsonl\ndocmill export --database default --format csv | head",
+)
+def export(
+    invocation: Invocation,
+    *,
+    batch: Annotated[
+        str | None, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", "-d", metavar="NAME", show_default=False, help="All of a database instead."),
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        Format, typer.Option("--format", "-f", metavar=names_of(Format), help="How it is written.")
+    ] = Format.JSONL,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where it goes; - is stdout.")] = "-",
+    include_embeddings: Annotated[bool, typer.Option("--include-embeddings", help="The vectors too.")] = False,
+    include_metadata: Annotated[bool, typer.Option("--include-metadata", help="The documents' metadata too.")] = False,
+) -> "Result | None":
+    """Write stored passages to a file or to stdout.
+
+    On stdout they are the data, so that --json, which describes the export, needs a file.
+    """
+    from docmill.errors import UsageError
+    from docmill.service import exporting
+
+    to_stdout = output == "-"
+    if to_stdout and invocation.json:
+        raise UsageError("--json would mix its document into the exported data", hint="name a file: -o FILE")
+    try:
+        result = exporting.export(
+            invocation.settings(),
+            batch=batch,
+            database=database,
+            format=format.value,
+            output=output,
+            include_embeddings=include_embeddings,
+            include_metadata=include_metadata,
+        )
+    except BrokenPipeError:  # whoever read it, such as head, has had enough
+        if not to_stdout:
+            raise
+        from docmill.cli.output import leave_quietly
+
+        leave_quietly()
+        return None
+    if not to_stdout:
+        return result
+    if not invocation.quiet and sys.stderr.isatty():
+        sys.stderr.write(f"exported {result.rows:,} chunks of {result.database}\n")
+    return None

@@ -1,0 +1,158 @@
+"""The options that every command has, and the one way in which every command runs.
+
+A command is a function that takes an :class:`Invocation` and its own options, and returns one result.
+:func:`command` registers it: it adds the common options, runs it, and has the result shown.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from docmill.cli.help import HelpCommand
+
+if TYPE_CHECKING:
+    from docmill.domain.events import Reporter
+    from docmill.domain.results import Result
+    from docmill.settings import Settings
+
+
+def _common(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 - typer's own word
+    return typer.Option(*names, help=help, rich_help_panel="Common options", show_default=False, **more)
+
+
+Home = Annotated[
+    Path | None,
+    _common("--home", metavar="PATH", help="The home; else DOCMILL_HOME, else the nearest .docmill upwards."),
+]
+Json = Annotated[bool, _common("--json", help="Exactly one JSON document on stdout.")]
+Events = Annotated[bool, _common("--events", help="NDJSON on stdout: progress, and the result as its last line.")]
+Quiet = Annotated[bool, _common("--quiet", "-q", help="No progress; only warnings and errors.")]
+Verbose = Annotated[bool, _common("--verbose", "-v", help="Tell more, and show the traceback of a surprise.")]
+LockTimeout = Annotated[
+    float | None,
+    _common("--lock-timeout", metavar="SECONDS", min=0, help="Wait so long for another engine, then exit 5."),
+]
+
+
+@dataclass
+class Invocation:
+    """How docmill was called. The root makes one; options given after the command go over those given before it."""
+
+    home: Path | None = None
+    json: bool = False
+    events: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    lock_timeout: float | None = None
+    _reporter: "Reporter | None" = field(default=None, repr=False)
+
+    @classmethod
+    def guess(cls, arguments: list[str]) -> "Invocation":
+        """Before anything is parsed: whoever asks for JSON gets it for wrong usage too."""
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        return cls(
+            json="--json" in options,
+            events="--events" in options,
+            verbose=any(option in ("-v", "--verbose", "-qv", "-vq") for option in options),
+        )
+
+    def update(self, **given: Any) -> None:
+        """Take over what was given, and leave what was not."""
+        for name, value in given.items():
+            if value not in (None, False):
+                setattr(self, name, value)
+        if self.json and self.events:
+            from docmill.errors import UsageError
+
+            raise UsageError("--json and --events exclude each other", hint="--events ends with the result, as JSON")
+
+    def settings(self) -> "Settings":
+        from docmill.settings import build
+
+        return build(home=self.home, lock_timeout=self.lock_timeout)
+
+    def reporter(self) -> "Reporter":
+        """Bars, lines, NDJSON or silence, as called for. Closed when the command ends."""
+        if self._reporter is None:
+            from docmill.cli.reporting import choose
+
+            self._reporter = choose(events=self.events, quiet=self.quiet, verbose=self.verbose)
+        return self._reporter
+
+    def close(self) -> None:
+        if self._reporter is not None:
+            self._reporter.close()
+            self._reporter = None
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask on a terminal, unless ``yes``; without one go on. Raises StoppedError where the answer is no."""
+        import sys
+
+        if yes or self.json or self.events or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return
+        if not typer.confirm(question, err=True):
+            from docmill.errors import StoppedError
+
+            raise StoppedError("nothing was done", hint="answer y, or give --yes")
+
+
+def command(
+    group: typer.Typer, name: str, *, example: str, events: bool = False, lock: bool = False, panel: str | None = None
+) -> "Callable[[Callable[..., Result | None]], Callable[..., Result | None]]":
+    """Register a function as a command. Its docstring is the help, its first line the summary.
+
+    events: long work, has ``--events``. lock: may run or wait for the engine, has ``--lock-timeout``.
+    """
+
+    def register(function: "Callable[..., Result | None]") -> "Callable[..., Result | None]":
+        def run(ctx: typer.Context, **values: Any) -> None:
+            common = {key: values.pop(key) for key in extra}
+            _run(function, ctx.obj, common, values)
+
+        own = list(inspect.signature(function).parameters.values())[1:]
+        extra: dict[str, Any] = {"home": Home, "json": Json, "quiet": Quiet, "verbose": Verbose}
+        if events:
+            extra["events"] = Events
+        if lock:
+            extra["lock_timeout"] = LockTimeout
+        added = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(key, False), annotation=kind)
+            for key, kind in extra.items()
+        ]
+        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        parameters = [context, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *added]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        run.__doc__ = function.__doc__
+        group.command(name, epilog=example, cls=HelpCommand, rich_help_panel=panel)(run)
+        return function
+
+    return register
+
+
+_DEFAULTS: dict[str, Any] = {"home": None, "lock_timeout": None}
+
+
+def _run(
+    function: "Callable[..., Result | None]", invocation: Invocation, common: dict[str, Any], values: dict[str, Any]
+) -> None:
+    """Run it, show what it returns, and leave with its exit code."""
+    invocation.update(**common)
+    try:
+        result = function(invocation, **values)
+    except KeyboardInterrupt:  # a command without an engine; an engine drains and says so itself
+        from docmill.errors import Interrupted
+
+        raise Interrupted("interrupted", hint="run the same command again") from None
+    finally:
+        invocation.close()
+    if result is None:
+        raise typer.Exit(0)
+    from docmill.cli.output import exit_code, show
+
+    show(result, invocation)
+    raise typer.Exit(exit_code(result))

@@ -1,0 +1,48 @@
+"""``docmill lancedb``: the vector databases of a home."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.help import HelpGroup
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Limit, Offset
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+group = typer.Typer(cls=HelpGroup, help="List, show and compact the LanceDB databases of this home.")
+
+Name = Annotated[str, typer.Argument(metavar="DATABASE", help="A database's name.")]
+
+
+@command(group, "list", example="docmill lancedb list")
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+    """List the databases."""
+    from docmill.service import databases
+
+    return databases.list_databases(invocation.settings(), limit=limit, offset=offset)
+
+
+@command(group, "info", example="docmill lancedb info default --json")
+def info(invocation: Invocation, *, database: Name = "default") -> "Result":
+    """Show a database: its size, its model, its tables and indexes."""
+    from docmill.service import databases
+
+    return databases.info(invocation.settings(), database)
+
+
+@command(group, "documents", example="docmill lancedb documents default --limit 20")
+def documents(invocation: Invocation, *, database: Name = "default", limit: Limit = 50, offset: Offset = 0) -> "Result":
+    """List the documents in a database."""
+    from docmill.service import databases
+
+    return databases.documents(invocation.settings(), database, limit=limit, offset=offset)
+
+
+@command(group, "vacuum", lock=True, example="docmill lancedb vacuum default")
+def vacuum(invocation: Invocation, *, database: Name = "default") -> "Result":
+    """Merge small files and drop versions that no search can still be reading. No document is lost."""
+    from docmill.service import databases
+
+    return databases.vacuum(invocation.settings(), database)

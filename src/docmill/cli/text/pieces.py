@@ -1,0 +1,104 @@
+"""The pieces that texts are made of: tables, counts, times, and errors by their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from docmill.cli.console import safe
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+    from docmill.domain.results import DocumentProblem, Page
+
+EXAMPLES = 5  # names shown of each kind of error
+
+STATUS_STYLES = {
+    "completed": "green",
+    "running": "cyan",
+    "paused": "yellow",
+    "failed": "red",
+    "cancelled": "dim",
+    "scheduled": "blue",
+}
+
+
+def table(*columns: str, right: Sequence[str] = (), title: str | None = None) -> Table:
+    """A table without lines; columns named in ``right`` hold numbers."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", title=title, title_justify="left")
+    for name in columns:
+        justify: JustifyMethod = "right" if name in right else "left"
+        made.add_column(name, justify=justify, overflow="fold")
+    return made
+
+
+def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
+    """Names on the left, values on the right; rows whose value is None are left out."""
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(style="dim")
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        if value is not None:
+            made.add_row(name, value if isinstance(value, Text) else safe(value))
+    return made
+
+
+def status_text(status: str) -> Text:
+    return Text(safe(status), style=STATUS_STYLES.get(status, ""))
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 document``, ``1,200 documents``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(number: int | None) -> str:
+    """Bytes in powers of 1024, as ``ls -h`` shows them."""
+    if number is None:
+        return ""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def moment(text: str | None) -> str:
+    """``2026-11-21 05:14:37`` of an ISO time, UTC."""
+    return "" if text is None else safe(text)[:19].replace("T", " ")
+
+
+def more(page: Page, shown: int, noun: str) -> list[Text]:
+    """What a list leaves out, and how to see it."""
+    if shown == page.total and not page.offset:
+        return []
+    first, last = page.offset + 1, page.offset + shown
+    where = f"{first} to {last} of {count(page.total, noun)}" if shown else f"none of {count(page.total, noun)} here"
+    hint = f"; go on with --offset {last}" if last < page.total and shown else ""
+    return [Text(f"{where}{hint}", style="dim")]
+
+
+def problems(errors: Sequence[DocumentProblem], *, verbose: bool) -> list[Text]:
+    """Errors by their code, most frequent first: a few names each, or all when verbose, then what to do."""
+    by_code = [(code, list(each)) for code, each in groupby(sorted(errors, key=_code), key=_code)]
+    lines = []
+    for code, each in sorted(by_code, key=lambda pair: -len(pair[1])):
+        lines.append(Text.assemble((f"{len(each):>5,}  ", "bold red"), (safe(code), "red")))
+        shown = each if verbose else each[:EXAMPLES]
+        lines += [Text.assemble(f"       {safe(e.uri)}", (f"  {safe(e.error_message)}", "dim")) for e in shown]
+        if len(each) > len(shown):
+            lines.append(Text(f"       … and {len(each) - len(shown):,} more (-v shows all)", style="dim"))
+        hint = next((error.hint for error in each if error.hint), None)
+        if hint:
+            lines.append(Text.assemble(("       hint: ", "cyan"), safe(hint)))
+    return lines
+
+
+def _code(error: DocumentProblem) -> str:
+    return error.error_code

@@ -1,0 +1,102 @@
+"""How a batch stands, how the home stands, and the home's beginning."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from docmill.cli.console import safe
+from docmill.cli.reporting import duration
+from docmill.cli.text.batches import batch_table
+from docmill.cli.text.dispatch import View, render
+from docmill.cli.text.pieces import count, moment, pairs, problems, status_text, table
+from docmill.domain.results import BatchStatus, HomeStatus, InitResult, Stage
+
+BAR_WIDTH = 24
+
+
+@render.register
+def _(result: InitResult, view: View) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(safe(result.message))]
+    if result.created and view.terminal:
+        parts.append(Text.assemble(("next: ", "dim"), "docmill sync FOLDER"))
+    return parts
+
+
+@render.register
+def _(result: HomeStatus, view: View) -> list[RenderableType]:
+    engine = Text("idle", style="dim")
+    if result.engine is not None:
+        what = f"process {result.engine.pid} ({safe(result.engine.command)}) since {moment(result.engine.started_at)}"
+        engine = Text(what, style="cyan")
+    documents = Text(f"{result.documents:,}")
+    if result.failed_documents:
+        documents.append(f", {result.failed_documents:,} of them failed", style="red")
+    parts: list[RenderableType] = [
+        pairs(
+            [
+                ("home", result.home),
+                ("engine", engine),
+                ("documents", documents),
+                ("chunks", f"{result.chunks:,}"),
+                ("databases", ", ".join(result.databases) or "none yet"),
+            ]
+        )
+    ]
+    if result.batches:
+        parts += ["", batch_table(result.batches)]
+    elif view.terminal:
+        parts.append(Text.assemble(("next: ", "dim"), "docmill sync FOLDER"))
+    return parts
+
+
+@render.register
+def _(result: BatchStatus, view: View) -> list[RenderableType]:
+    batch, progress = result.batch, result.progress
+    head = Text.assemble((safe(batch.name), "bold"), (f"  batch {batch.batch_id}  ", "dim"), status_text(result.status))
+    done = f"{progress.processed_files:,} of {progress.total_files:,} ({progress.percentage:.0f} %)"
+    documents = Text.assemble((done, "bold"))
+    if progress.failed_files:
+        documents.append(f", {progress.failed_files:,} failed", style="bold red")
+    if progress.skipped_files:
+        documents.append(f", {progress.skipped_files:,} ignored", style="dim")
+    per_file = result.stats.average_processing_time_per_file_ms
+    spent = duration(result.stats.processing_time_ms / 1000)
+    parts: list[RenderableType] = [
+        head,
+        pairs(
+            [
+                ("documents", documents),
+                ("types", _counts(result.files.by_type)),
+                ("chunks", f"{result.stats.total_chunks:,}"),
+                ("now", progress.message if result.status == "running" else None),
+                ("time", f"{spent}, {per_file:.0f} ms a document" if per_file else spent),
+                ("done by", moment(progress.estimated_completion) or None),
+            ]
+        ),
+    ]
+    if result.stages:
+        parts += ["", _stages(result.stages)]
+    if result.errors:
+        errors = Text(count(len(result.errors), "error"), style="bold red")
+        parts += ["", errors, *problems(result.errors, verbose=view.verbose)]
+        if view.terminal and result.status != "running":
+            again = f"docmill retry {batch.batch_id} --all-failed"
+            parts += [Text.assemble(("try them again: ", "dim"), again)]
+    return parts
+
+
+def _stages(stages: list[Stage]) -> RenderableType:
+    made = table("stage", "", "", "files", "time", right=("files", "time"))
+    for stage in stages:
+        filled = round(min(max(stage.progress, 0.0), 1.0) * BAR_WIDTH)
+        bar = Text("━" * filled, style="green" if stage.progress >= 1 else "cyan")
+        bar.append("━" * (BAR_WIDTH - filled), style="bright_black")
+        time = duration(stage.duration_seconds) if stage.duration_seconds is not None else ""
+        made.add_row(safe(stage.name), bar, status_text(stage.status), f"{stage.files_processed:,}", time)
+    return made
+
+
+def _counts(by_name: dict[str, int]) -> str | None:
+    ordered = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number:,} {safe(name)}" for name, number in ordered) or None
