@@ -4,7 +4,7 @@
 
 A document of about so many chunks is made, then edited again and again, each time from its first state: one sentence
 (or table row) anywhere is changed, added or removed. A passage is new when the text to embed was not there before. The
-structure chunker must stay within the limits below on every text; exits 1 where it does not.
+structure chunker without overlap must stay within the limits below on every text; exits 1 where it does not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEAST_MEAN_TOKENS = 135
 TOKENS_A_CHUNK = 153  # about what the structure chunker makes of size 220; only sets the length of the texts
 SIZE, OVERLAPS = 220, (0, 32)
 
-WORDS = (
+_COMMON = (
     "the of to and in is for on that by this with you it not or be are from at as your all have new more an was we "
     "will home can us about if page my has search free but our one other do no information time they site he up may "
     "what which their news out use any there see only so his when contact here business who web also now help get "
@@ -38,7 +38,8 @@ WORDS = (
     "through each links she review years order very privacy book items company read group need many user said does "
     "set under general research university january mail full map reviews program life know games way days management "
     "part could great united hotel real item international center must store travel comments made development report"
-).split()
+)
+WORDS = _COMMON.split()
 
 
 # ---- texts -----------------------------------------------------------------------------------------------------------
@@ -208,7 +209,8 @@ def main() -> int:
             started = time.perf_counter()
             params = ChunkParams(size=SIZE, overlap=overlap)
             found = measure(chunker, parts, params, tokenizer, edits=options.edits, seed=options.seed)
-            is_good &= found.is_within_limits and (overlap > 0 or found.mean_tokens >= LEAST_MEAN_TOKENS)
+            if not overlap:
+                is_good &= found.is_within_limits and found.mean_tokens >= LEAST_MEAN_TOKENS
             print(
                 f"{name:<12}{overlap:>8}{found.chunks:>8}{found.mean_tokens:>8.0f}{fmean(found.new):>11.2f}"
                 f"{found.p95:>5}{found.new[-1]:>5}{time.perf_counter() - started:>9.1f}",

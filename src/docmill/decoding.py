@@ -139,11 +139,14 @@ def _guess(data: bytes) -> Decoded:
     from charset_normalizer import from_bytes
 
     patched = data.decode("utf-8", errors="replace")
+    broken = patched.count("\ufffd")
     multibyte = sum(1 for byte in data[:_SAMPLE_BYTES] if byte >= 0xC2)
-    if patched.count("\ufffd") * 20 < multibyte:
+    if broken * 20 < multibyte:
         return Decoded(patched, "utf-8", lossy=True)
     match = from_bytes(data[:_SAMPLE_BYTES]).best()
     if match is None:
+        if broken * 20 < len(patched):
+            return Decoded(patched, "utf-8", lossy=True)
         raise DecodeError("no text encoding fits the file")
     encoding = "cp1252" if match.encoding in ("latin_1", "ascii") else match.encoding
     try:

@@ -152,13 +152,15 @@ def detect(path: Path, *, name: str | None = None) -> FileType:
 
 def _binary_kind(head: bytes, stream: IO[bytes], promised: str | None) -> str | None:
     from docmill import containers
+    from docmill.domain.failures import readable
 
     if _is_pdf(head) or (promised == "pdf" and b" obj" in head):
         return "pdf"  # the second: one that has lost its header, which some engines still read
-    if head.startswith(containers.ZIP_MAGICS):
-        return _zip_kind(stream)
-    if head.startswith(containers.OLE_MAGIC):
-        return _ole_kind(stream)
+    with readable("container"):
+        if head.startswith(containers.ZIP_MAGICS):
+            return _zip_kind(stream)
+        if head.startswith(containers.OLE_MAGIC):
+            return _ole_kind(stream)
     return next((kind for magic, kind in _MAGICS if head.startswith(magic)), None)
 
 
@@ -222,7 +224,7 @@ def _unknown_binary(path: Path, name: str) -> NoReturn:
         raise CorruptedFile(f"the name promises {promised}, but the content is something else")
     try:
         best = puremagic.magic_file(path)[0]
-    except (puremagic.PureError, IndexError, ValueError):
+    except Exception:  # noqa: BLE001 - it looks into containers by itself; whatever it fails with, it does not know
         raise UnsupportedType("binary data of an unknown kind") from None
     described = best.name or best.mime_type or "binary data"
     raise UnsupportedType(f"{described} ({best.extension or 'no suffix'}) has no parser", mime=best.mime_type)

@@ -81,13 +81,12 @@ def test_every_format_tells_the_same_sentence(tmp_path: Path, kind: str) -> None
 
 
 def _fails_only_as_documents_may(path: Path, kind: str) -> None:
-    try:
-        document = parse(path, kind)
-    except DocumentError as error:
-        assert error.message
-        assert error.message.isprintable()
-    else:
-        check(document)
+    for read in (lambda: filetypes.detect(path), lambda: check(parse(path, kind))):
+        try:
+            read()
+        except DocumentError as error:
+            assert error.message
+            assert error.message.isprintable()
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -139,6 +139,16 @@ def test_a_truncated_package_is_corrupted(tmp_path: Path) -> None:
         filetypes.detect(path)
 
 
+def test_a_package_with_a_damaged_member_is_corrupted(tmp_path: Path) -> None:
+    path = make_docx(tmp_path / "report.docx")
+    data = bytearray(path.read_bytes())
+    start = data.index(b"[Content_Types].xml") - 30
+    data[start : start + 4] = b"XXXX"
+    path.write_bytes(bytes(data))
+    with pytest.raises(CorruptedFile):
+        filetypes.detect(path)
+
+
 @pytest.mark.parametrize("stream", ["EncryptedPackage", "EncryptionInfo"])
 def test_encrypted_office_files_are_known_by_their_streams(tmp_path: Path, stream: str) -> None:
     with pytest.raises(EncryptedFile, match="password"):

@@ -41,8 +41,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
         )
         tx.run(
             "INSERT INTO run_group (id, batch_id, workflow, params, pipeline, pipeline_key, database, priority, status,"
-            " control_cleanup, chunks_total, chunks_embedded, chunks_reused, processing_seconds, created_at)"
-            " VALUES (1, 1, 'w', 'p', '{}', 'k', 'default', 0, 'created', 0, 0, 0, 0, 0, '')"
+            " control_cleanup, chunks_total, chunks_embedded, processing_seconds, created_at)"
+            " VALUES (1, 1, 'w', 'p', '{}', 'k', 'default', 0, 'created', 0, 0, 0, 0, '')"
         )
         tx.run(
             "INSERT INTO run (id, run_group_id, batch_id, document_id, database, content_hash, version, status,"

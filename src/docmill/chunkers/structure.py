@@ -65,10 +65,12 @@ class _Packing:
         self._room = room
         self._tokenizer = tokenizer
         self._overlap = room.overlap * CHARACTERS_PER_TOKEN
-        free = room.size * CHARACTERS_PER_TOKEN - self._overlap
+        largest = room.size * CHARACTERS_PER_TOKEN
+        free = largest - self._overlap
         self._leads = _leads(text, blocks, tokenizer, longest=free // 2)
         rooms = [free - self._leads.get(owner, _NO_LEAD).cost for owner in range(len(blocks))]
-        self._units = refined(measured(units_of(text, blocks), text, tokenizer), text, tokenizer, rooms)
+        units = measured(units_of(text, blocks), text, tokenizer, longest=largest)
+        self._units = refined(units, text, tokenizer, rooms)
         self._positions = self._units.positions()
 
     def passages(self) -> Iterator[Passage]:

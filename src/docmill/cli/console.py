@@ -53,9 +53,14 @@ def stderr_console(*, width: int | None = None) -> Console:
 
 def write_text(console: Console, parts: Iterable[RenderableType]) -> None:
     """Print to the console's stream, without the spaces that tables leave at the end of lines."""
+    from rich.text import Text
+
     with console.capture() as capture:
         for part in parts:
-            console.print(part)
+            if isinstance(part, Text):  # printing joins texts anew, and would forget how this one folds
+                console.print(part, no_wrap=part.no_wrap, overflow=part.overflow)
+            else:
+                console.print(part)
     lines = [line.rstrip() for line in capture.get().split("\n")]
     console.file.write("\n".join(lines))
     console.file.flush()

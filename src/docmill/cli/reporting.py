@@ -111,7 +111,7 @@ class LineReporter:
         with self._lock:
             if isinstance(event, ProgressEvent):
                 self._progress(event)
-            elif isinstance(event, ErrorEvent):
+            elif self.verbose and isinstance(event, ErrorEvent):
                 self._line(f"failed: {event.uri}: {event.stage}: {event.error_code}: {event.error_message}")
             elif isinstance(event, MessageEvent) and (self.verbose or event.level != "debug"):
                 self._line(event.message if event.level == "info" else f"{event.level}: {event.message}")

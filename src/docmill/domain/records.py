@@ -147,7 +147,6 @@ class RunGroup(SQLModel, table=True):
     control_cleanup: bool = False
     chunks_total: int = 0
     chunks_embedded: int = 0
-    chunks_reused: int = 0
     processing_seconds: float = 0.0
     created_at: str
     started_at: str | None = None

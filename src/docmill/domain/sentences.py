@@ -17,10 +17,11 @@ _VISIBLE = re.compile(r"\S")
 _WORD = re.compile(r"\S+")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+\Z")
 _LONGEST_ABBREVIATION = 12
-_ABBREVIATIONS = frozenset(
+_ABBREVIATED = (
     "al approx art bzw ca cf ch co corp dept dr ed eds eg e.g eq est etc ex fig figs gen hon ie i.e inc jr lt ltd max"
-    " messrs min mr mrs ms mt no nos nr op p pp prof rep rev sec sen sr st tab vol vs z.b".split()
+    " messrs min mr mrs ms mt no nos nr op p pp prof rep rev sec sen sr st tab vol vs z.b"
 )
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 
 
 def sentence_spans(text: str, start: int, end: int) -> list[Span]:

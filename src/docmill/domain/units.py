@@ -117,9 +117,9 @@ def units_of(text: str, blocks: Sequence[Block]) -> Units:
     return units
 
 
-def measured(units: Units, text: str, tokenizer: Tokenizer) -> Units:
-    """The same units, with their tokens counted."""
-    units.tokens = token_counts(tokenizer, (text[a:b] for a, b in zip(units.starts, units.ends, strict=True)))
+def measured(units: Units, text: str, tokenizer: Tokenizer, *, longest: int) -> Units:
+    """The same units, with their tokens counted; 0 for one of more than ``longest`` characters, too large anyway."""
+    units.tokens = _counts_up_to(longest, zip(units.starts, units.ends, strict=True), text, tokenizer)
     return units
 
 
@@ -188,6 +188,10 @@ def token_counts(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
     return counts + tokenizer.counts(pending) if pending else counts
 
 
+def _counts_up_to(longest: int, spans: Iterable[Span], text: str, tokenizer: Tokenizer) -> list[int]:
+    return token_counts(tokenizer, (text[a:b] if b - a <= longest else "" for a, b in spans))
+
+
 def _uncovered(text: str, start: int, end: int) -> list[Block]:
     first, last = trimmed(text, start, end)
     return [Block(BlockKind.PARAGRAPH, first, last)] if first < last else []
@@ -240,7 +244,7 @@ def _append_words(
     units: Units, text: str, span: Span, strength: int, owner: int, tokenizer: Tokenizer, room: int
 ) -> None:
     words = word_spans(text, *span)
-    counts = token_counts(tokenizer, (text[a:b] for a, b in words))
+    counts = _counts_up_to(room, words, text, tokenizer)
     for word, tokens in zip(words, counts, strict=True):
         if max(tokens * CHARACTERS_PER_TOKEN, word[1] - word[0]) > room:
             for run, run_tokens in _runs_in(text, word, tokenizer):

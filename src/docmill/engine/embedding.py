@@ -162,19 +162,21 @@ class EmbedStage:
                 self._fill(work, text.key, vector, computed=place == 0)
 
     def _fill(self, work: Work, key: bytes, vector: bytes, *, computed: bool) -> None:
+        if computed:
+            work.group.chunks_embedded += 1
+            work.embedded += 1
+            self._ledger.count_chunks(work.group.id, embedded=1)
         if work.failure is not None:
             return
         work.vectors[key] = vector
         work.missing.discard(key)
-        if computed:
-            work.group.chunks_embedded += 1
-            work.embedded += 1
         if not work.missing:
             self._finish(work)
 
     def _finish(self, work: Work) -> None:
         at = now()
         work.reused = len(work.text_keys) - work.embedded
+        work.group.chunks_reused += work.reused
         meta = json.dumps({"embedded": work.embedded, "reused": work.reused})
         outcome = StepOutcome(work.step("embed").name, work.embed_started, at, 0.0, reused=work.embedded == 0)
         self._ledger.finish_step(work, work.step("embed"), outcome, meta=meta)

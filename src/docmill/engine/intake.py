@@ -15,6 +15,7 @@ from docmill.engine import pipelines
 from docmill.engine.ledger import Ledger
 from docmill.engine.work import GroupWork, StepRow, Work
 from docmill.stores.queries import Queries
+from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
 _CLAIM = (
@@ -51,20 +52,25 @@ def _group(queries: Queries, row: Any) -> GroupWork:
         },
         chunks_total=row["chunks_total"],
         chunks_embedded=row["chunks_embedded"],
-        chunks_reused=row["chunks_reused"],
+        chunks_reused=max(row["chunks_total"] - row["chunks_embedded"], 0),
     )
 
 
 def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -> list[Work]:
     """Up to ``most`` runs that nobody is at, set running: first those that an earlier engine had begun."""
-    with ledger.state.transaction(epoch=ledger.epoch) as tx:
+    works: list[Work] = []
+    fresh: list[Any] = []
+
+    def take(tx: Transaction) -> None:
         at = now()
-        begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active]
-        fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
-        moves = [Move(Entity.RUN, Trigger.START, row.id, group.id, at=at, fields={"started_at": at}) for row in fresh]
-        apply(tx, moves)
-        works = [_work(group, row) for row in [*begun[:most], *fresh]]
+        begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active][:most]
+        fresh[:] = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        fields = {"started_at": at}
+        apply(tx, [Move(Entity.RUN, Trigger.START, row.id, group.id, at=at, fields=fields) for row in fresh])
+        works[:] = [_work(group, row) for row in [*begun, *fresh]]
         _read_steps(tx, works)
+
+    ledger.flush(take)  # behind what waits to be written: a run that has just ended must not look like a begun one
     group.runs["pending"] -= len(fresh)
     group.runs["running"] += len(fresh)
     return works

@@ -7,6 +7,7 @@ the process: then the work behind it is found again, by its keys, and told again
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -30,28 +31,39 @@ class Ledger:
         self._moves: list[Move] = []
         self._artifacts: list[tuple[str, ArtifactRef]] = []
         self._after: list[Callable[[Transaction], None]] = []
+        self._chunks: dict[int, Counter[str]] = defaultdict(Counter)
         self._flushed = time.monotonic()
 
     @property
     def due(self) -> bool:
-        waiting = bool(self._moves or self._artifacts or self._after)
-        return waiting and time.monotonic() - self._flushed >= FLUSH_SECONDS
+        return self._waiting and time.monotonic() - self._flushed >= FLUSH_SECONDS
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._moves or self._artifacts or self._after or self._chunks)
 
     def flush(self, also: Callable[[Transaction], None] | None = None) -> None:
         """Write all that waits, then ``also``, in one transaction."""
-        if self._moves or self._artifacts or self._after or also:
+        if self._waiting or also:
             with self.state.transaction(epoch=self.epoch) as tx:
                 apply(tx, self._moves)
                 settling.record_artifacts(tx, self._artifacts)
                 for write in self._after:
                     write(tx)
+                for group_id, counts in self._chunks.items():
+                    settling.count_chunks(tx, group_id, total=counts["total"], embedded=counts["embedded"])
                 if also:
                     also(tx)
             self._moves, self._artifacts, self._after = [], [], []
+            self._chunks.clear()
         self._flushed = time.monotonic()
 
     def move(self, move: Move) -> None:
         self._moves.append(move)
+
+    def count_chunks(self, group_id: int, **counts: int) -> None:
+        """``total``: chunks that were stored; ``embedded``: texts whose vectors were computed."""
+        self._chunks[group_id].update(counts)
 
     def after(self, write: Callable[[Transaction], None]) -> None:
         """Write something else, behind the moves."""

@@ -101,7 +101,7 @@ class Runner:
         if time.monotonic() - self._looked >= LOOK_SECONDS or not self.groups:
             self.groups = intake.running_groups(self.queries, self.groups)
             self._looked = time.monotonic()
-            for group in self.groups.values():
+            for group in list(self.groups.values()):
                 self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
                 if self.stop.reason and not group.halt:
                     group.halt = "stop"
@@ -111,7 +111,7 @@ class Runner:
 
     def _claim(self) -> None:
         backlog = sum(stage.backlog for stage in self.embeds.values())
-        for group in self.groups.values():
+        for group in list(self.groups.values()):
             room = min(MOST_ACTIVE - len(self.active), 256)
             if group.halt or not group.remaining or room < 64 or len(self.legs) > 64:
                 continue

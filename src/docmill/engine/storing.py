@@ -114,6 +114,7 @@ class StoreStage:
             self._ledger.start_step(work, row, at=started_at)
             self._ledger.finish_step(work, row, StepOutcome(row.name, started_at, at, seconds))
             self._ledger.finish_run(work, at=at)
+            self._ledger.count_chunks(work.group.id, total=len(work.text_keys))
         self._ledger.flush(lambda tx: self._settle(tx, current, gone))
         for work in current:
             self._stored(work, at)
@@ -130,10 +131,6 @@ class StoreStage:
         for key, documents in by_key.items():
             settling.record_stored(tx, self.database, key, documents)
         settling.forget_placements(tx, self.database, gone)
-        for work in works:
-            embedded = work.embedded
-            total = len(work.text_keys)
-            settling.count_chunks(tx, work.group.id, total=total, embedded=embedded, reused=total - embedded)
 
     def _leaving(self) -> list[str]:
         with self._ledger.state.transaction() as tx:

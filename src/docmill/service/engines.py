@@ -145,6 +145,6 @@ def _follow(home: Path, reporter: Reporter, group_ids: Sequence[int]) -> None:
                     stages,
                     group["chunks_total"],
                     group["chunks_embedded"],
-                    group["chunks_reused"],
+                    max(group["chunks_total"] - group["chunks_embedded"], 0),
                 )
             )

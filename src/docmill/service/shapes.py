@@ -55,7 +55,8 @@ def document_counts(queries: Queries, group_id: int | None) -> DocumentCounts:
 def chunk_counts(group: Row | None) -> ChunkCounts:
     if group is None:
         return ChunkCounts()
-    return ChunkCounts(total=group["chunks_total"], embedded=group["chunks_embedded"], reused=group["chunks_reused"])
+    total, embedded = group["chunks_total"], group["chunks_embedded"]
+    return ChunkCounts(total=total, embedded=embedded, reused=max(total - embedded, 0))
 
 
 def stages(queries: Queries, group_id: int) -> list[Stage]:

@@ -20,7 +20,7 @@ from docmill.service.home import init
 from docmill.service.pipelines import prepare
 from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.sources import folder as folders
-from docmill.stores.queries import reading
+from docmill.stores.queries import Row, reading
 
 MOST_UNASKED_DELETIONS = 20
 
@@ -35,6 +35,7 @@ class _Synced:
     changes: Changes
     errors: list[DocumentProblem]
     started: float
+    batch: Row | None
     batch_id: int = 0
     group_id: int | None = None
 
@@ -51,7 +52,7 @@ def sync(
     include: list[str] | None = None,
     exclude: list[str] | None = None,
 ) -> SyncResult:
-    """Make the index follow the folders.
+    """Make the index follow the folders, by the definitions that are named, else by those of the last time.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused,
     NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C.
@@ -61,19 +62,21 @@ def sync(
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     home = _home(settings, reporter)
-    pipeline = prepare(home, reporter, workflow or "batch", params or "default", overrides or [])
     rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
     synced = []
     for path in paths:
         one = _look(home, path, source, rules)
+        used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
+                params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
+        pipeline = prepare(home, reporter, *used, overrides or [])
         _begin(home, pipeline, one)
-        synced.append(one)
-    groups = [one.group_id for one in synced if one.group_id is not None]
+        synced.append((one, pipeline))
+    groups = [one.group_id for one, _pipeline in synced if one.group_id is not None]
     if groups:
         from docmill.service.engines import work_until_done
 
         work_until_done(home, settings, reporter, groups)
-    results = [_result(home, pipeline, one) for one in synced]
+    results = [_result(home, pipeline, one) for one, pipeline in synced]
     return SyncResult(**results[0].model_dump(), sources=results)
 
 
@@ -102,7 +105,7 @@ def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _S
         if other is not None and other != folder and other.is_dir():
             raise NotAllowedError(f"source {name!r} is the folder {other}", hint="give this folder another --source")
         known = queries.known_documents(name)
-        batch = queries.row("SELECT id, status FROM batch WHERE id = ?", [known_as["batch_id"]]) if known_as else None
+        batch = queries.row("SELECT * FROM batch WHERE id = ?", [known_as["batch_id"]]) if known_as else None
     if batch is not None and batch["status"] == "paused":
         raise InvalidState(
             f"the batch of source {name!r} is paused",
@@ -123,9 +126,7 @@ def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _S
             return None
 
     changes = compare(known, scan.files, hash_file, is_gone=lambda document: scan.covers(document.uri))
-    one = _Synced(name, folder, scan, changes, errors, started)
-    if batch is not None:
-        one.batch_id = batch["id"]
+    one = _Synced(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
     _refuse_mass_deletion(one, len(known))
     return one
 
@@ -153,9 +154,11 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
     state = State(home)
     try:
         with state.transaction() as tx:
+            used = (pipeline.definition.workflow, pipeline.definition.params)
             if not one.batch_id:
-                used = {"workflow": pipeline.definition.workflow, "params": pipeline.definition.params}
-                one.batch_id = groups.create_batch(tx, {**sources.batch_row(one.source, "incremental"), **used})
+                row = sources.batch_row(one.source, "incremental")
+                one.batch_id = groups.create_batch(tx, {**row, "workflow": used[0], "params": used[1]})
+            tx.run("UPDATE batch SET workflow = ?, params = ? WHERE id = ?", [*used, one.batch_id])
             catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
             groups.supersede_groups(tx, one.batch_id, pipeline.database, pipeline.key)

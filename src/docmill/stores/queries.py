@@ -6,6 +6,7 @@ Rows come back as ``sqlite3.Row`` or as the small records that the domain define
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 from docmill.domain.changes import FileStat, KnownDocument
 from docmill.errors import BatchNotFound, StorageError
+from docmill.filetypes import type_by_name
 
 Row = sqlite3.Row
 
@@ -150,7 +152,7 @@ class Queries:
         )
 
     def file_counts(self, batch_id: int) -> tuple[dict[str, int], dict[str, int]]:
-        """Documents of a batch by status and by type."""
+        """Documents of a batch by status and by type; one that has not been read has the type its name promises."""
         by_status = self.rows(
             "SELECT CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running')"
             " THEN 'running' ELSE COALESCE(outcome, 'pending') END AS status, COUNT(*) AS n"
@@ -158,11 +160,14 @@ class Queries:
             [batch_id],
         )
         by_type = self.rows(
-            "SELECT COALESCE(type, LTRIM(suffix, '.'), '') AS type, COUNT(*) AS n FROM document"
-            " WHERE batch_id = ? AND state = 'active' GROUP BY 1 ORDER BY 2 DESC, 1",
+            "SELECT type, suffix, COUNT(*) AS n FROM document WHERE batch_id = ? AND state = 'active'"
+            " GROUP BY type, suffix",
             [batch_id],
         )
-        return {row["status"]: row["n"] for row in by_status}, {row["type"] or "none": row["n"] for row in by_type}
+        types: Counter[str] = Counter()
+        for row in by_type:
+            types[row["type"] or type_by_name(f"x{row['suffix']}") or "unknown"] += row["n"]
+        return {row["status"]: row["n"] for row in by_status}, dict(types.most_common())
 
 
 @contextmanager

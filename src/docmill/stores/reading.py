@@ -183,8 +183,8 @@ def size_bytes(folder: Path) -> int:
 __all__ = [
     "CHUNKS",
     "DOCUMENTS",
-    "SETTINGS",
     "POOL",
+    "SETTINGS",
     "Database",
     "Scope",
     "databases",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from docmill.domain.results import DocumentProblem, Page
 
 EXAMPLES = 5  # names shown of each kind of error
+NAME_WIDTH = 40  # columns; longer names push their message to the right
 
 STATUS_STYLES = {
     "completed": "green",
@@ -91,13 +92,21 @@ def problems(errors: Sequence[DocumentProblem], *, verbose: bool) -> list[Text]:
     for code, each in sorted(by_code, key=lambda pair: -len(pair[1])):
         lines.append(Text.assemble((f"{len(each):>5,}  ", "bold red"), (safe(code), "red")))
         shown = each if verbose else each[:EXAMPLES]
-        lines += [Text.assemble(f"       {safe(e.uri)}", (f"  {safe(e.error_message)}", "dim")) for e in shown]
+        width = min(NAME_WIDTH, max(len(safe(error.uri)) for error in shown))
+        lines += [_failed(error, width, verbose=verbose) for error in shown]
         if len(each) > len(shown):
             lines.append(Text(f"       … and {len(each) - len(shown):,} more (-v shows all)", style="dim"))
         hint = next((error.hint for error in each if error.hint), None)
         if hint:
             lines.append(Text.assemble(("       hint: ", "cyan"), safe(hint)))
     return lines
+
+
+def _failed(error: DocumentProblem, width: int, *, verbose: bool) -> Text:
+    """One line, cut where the terminal ends unless verbose."""
+    line = Text.assemble(f"       {safe(error.uri):<{width}}", (f"  {safe(error.error_message)}", "dim"))
+    line.no_wrap, line.overflow = not verbose, "ellipsis"
+    return line
 
 
 def _code(error: DocumentProblem) -> str:

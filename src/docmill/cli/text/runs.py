@@ -78,7 +78,8 @@ def _(result: CancelResult, view: View) -> list[RenderableType]:  # noqa: ARG001
 def _source(each: SourceSync, view: View, *, named: bool) -> list[RenderableType]:
     name = Text.assemble((safe(each.source), "bold"), (f"  {safe(each.folder)}", "dim"))
     if _nothing_done(each):
-        line = f"nothing to do: {count(each.scan.files, 'document')} up to date ({duration(each.seconds)})"
+        how = "unchanged" if each.errors else "up to date"
+        line = f"nothing to do: {count(each.scan.files, 'document')} {how} ({duration(each.seconds)})"
         parts: list[RenderableType] = [Text.assemble(f"{safe(each.source)}: " if named else "", line)]
         return parts + _failures(each.errors, view)
     rows: list[tuple[str, Any]] = [

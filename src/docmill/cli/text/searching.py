@@ -70,7 +70,7 @@ def _joined(text: str) -> str:
 
 
 def _indented(text: Text, width: int) -> RenderableType:
-    return Constrain(Padding(text, (0, 0, 0, 4)), width)
+    return Constrain(Padding(text, (0, 0, 0, 4), expand=False), width)
 
 
 def _pages(hit: Hit) -> str:

@@ -52,7 +52,6 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
         "control_cleanup": 0,
         "chunks_total": 0,
         "chunks_embedded": 0,
-        "chunks_reused": 0,
         "processing_seconds": 0.0,
         "created_at": at,
         "started_at": at,

@@ -119,11 +119,10 @@ def record_failure(
         )
 
 
-def count_chunks(tx: Transaction, group_id: int, *, total: int, embedded: int, reused: int) -> None:
+def count_chunks(tx: Transaction, group_id: int, *, total: int, embedded: int) -> None:
     tx.run(
-        "UPDATE run_group SET chunks_total = chunks_total + ?, chunks_embedded = chunks_embedded + ?,"
-        " chunks_reused = chunks_reused + ? WHERE id = ?",
-        [total, embedded, reused, group_id],
+        "UPDATE run_group SET chunks_total = chunks_total + ?, chunks_embedded = chunks_embedded + ? WHERE id = ?",
+        [total, embedded, group_id],
     )
 
 
