@@ -1,9 +1,9 @@
 """Passages that follow the document's structure, and that stay put when the text changes elsewhere.
 
 Headings, paragraphs, list items, table rows, lines and sentences are packed into passages of at most ``size`` tokens;
-where they part is decided by :mod:`docmill.domain.boundaries` from nearby content alone. A passage never reaches across
-a heading of level 1, and a later piece of a table begins with the table's header row. The overlap repeats whole units
-of the passage before, within the same section.
+where they part is decided by :mod:`docmill.domain.boundaries` from nearby content alone. A heading of level 1
+always begins a passage, unless another stands right over it, and a later piece of a table begins with the table's
+header row. The overlap repeats whole units of the passage before, within the same section.
 """
 
 from __future__ import annotations

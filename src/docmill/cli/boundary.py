@@ -60,7 +60,8 @@ def translate(error: BaseException) -> DocmillError:
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted", hint="run the same command again")
     cause = getattr(error, "orig", None) or error  # sqlalchemy wraps what sqlite3 raised
-    if isinstance(cause, sqlite3.DatabaseError):
+    # A damaged file raises DatabaseError itself; constraints and wrong SQL, its other subclasses, are our own faults.
+    if isinstance(cause, sqlite3.OperationalError) or type(cause) is sqlite3.DatabaseError:
         return StorageError(f"the state database says: {cause}", hint="check the disk, and that nothing else locks it")
     number = cause.errno if isinstance(cause, OSError) else None
     if number is None and "No space left on device" in str(cause):  # Rust libraries give the text alone

@@ -1,6 +1,7 @@
 """How help looks: usage, what it does, options by group, an example. Plain columns, coloured on a terminal only."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from enum import Enum
@@ -42,7 +43,7 @@ def _usage(command: Any, ctx: Any) -> list[str]:
 
 
 def _write(command: Any, ctx: Any, formatter: Any) -> None:
-    formatter.width = min(formatter.width + 2, WIDTH) if formatter.width >= 78 else formatter.width
+    formatter.width = min(shutil.get_terminal_size().columns, WIDTH)
     formatter.write_usage(ctx.command_path, " ".join(command.collect_usage_pieces(ctx)), _bold("Usage: "))
     formatter.write_paragraph()
     formatter.indent()

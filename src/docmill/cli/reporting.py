@@ -146,8 +146,8 @@ def progress_line(event: ProgressEvent) -> str:
         parts.append(f"{event.failed_files} failed")
     done = event.chunks_embedded + event.chunks_reused
     if done:
-        parts.append(f"{done} chunks")
-    if event.chunks_per_second:
+        parts.append(f"{done} chunk{'' if done == 1 else 's'}")
+    if event.chunks_per_second >= 1:
         parts.append(f"{event.chunks_per_second:.0f} a second")
     if event.remaining_seconds is not None and event.processed_files < event.total_files:
         parts.append(f"{duration(event.remaining_seconds)} left")

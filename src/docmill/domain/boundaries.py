@@ -107,7 +107,9 @@ def _best(places: Places, low: int, high: int, limit: int) -> int:
             place = filling[0] if filling else place
         if places.keys[place] >= places.poorest:
             return place
-    last_resort = _highest(places, low, high, start, start + most)
+    last_resort = _highest(places, low, high, start + least, start + most) or _highest(
+        places, low, high, start, start + most
+    )
     return last_resort[0] if last_resort else low + 1
 
 

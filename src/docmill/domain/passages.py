@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -142,9 +141,9 @@ def _halved(passage: Passage, text: str, tokenizer: Tokenizer, size: int) -> Ite
 
     A single character is let pass, without its lead.
     """
-    pending = deque([replace(passage, start=passage.fresh)])
+    pending = [replace(passage, start=passage.fresh)]
     while pending:
-        part = pending.popleft()
+        part = pending.pop()
         tokens = tokenizer.counts([part.text(text)])[0]
         if tokens <= size:
             yield replace(part, tokens=tokens)
@@ -152,15 +151,15 @@ def _halved(passage: Passage, text: str, tokenizer: Tokenizer, size: int) -> Ite
             middle = _middle(text, part.start, part.end)
             for start, end in (trimmed(text, middle, part.end), trimmed(text, part.start, middle)):
                 if start < end:
-                    pending.appendleft(replace(part, start=start, end=end, fresh=start))
+                    pending.append(replace(part, start=start, end=end, fresh=start))
         elif part.lead:
-            pending.appendleft(replace(part, lead=""))
+            pending.append(replace(part, lead=""))
         else:
             yield replace(part, tokens=tokens)
 
 
 def _middle(text: str, start: int, end: int) -> int:
-    """Behind the white space that is nearest to the middle, within the middle half; else the middle itself."""
+    """The white space that is nearest to the middle, within the middle half; else the middle itself."""
     middle = (start + end) // 2
     reach = (end - start) // 4
     for distance in range(reach):

@@ -22,6 +22,8 @@ class PlannedGroup:
     pipeline: str
     pipeline_key: str
     database: str
+    model: str
+    model_fingerprint: str
     steps: tuple[PlannedStep, ...]
 
 

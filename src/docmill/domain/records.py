@@ -128,6 +128,16 @@ class Placement(SQLModel, table=True):
     updated_at: str
 
 
+class Database(SQLModel, table=True):
+    """A LanceDB database and the model whose vectors it holds: one, for good."""
+
+    __tablename__: ClassVar[str] = "database"
+    name: str = Field(primary_key=True)
+    model: str
+    fingerprint: str
+    created_at: str
+
+
 class RunGroup(SQLModel, table=True):
     """One start of a pipeline on a batch. ``control`` is what another shell wants of it: pause or cancel."""
 

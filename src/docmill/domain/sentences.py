@@ -16,6 +16,7 @@ _BREAK = re.compile(r"""[.!?…؟।]["'”’»)\]]{0,3}(?=\s)|[。！？｡]["
 _VISIBLE = re.compile(r"\S")
 _WORD = re.compile(r"\S+")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+\Z")
+_NUMBERING = re.compile(r"(?:\d{1,3}|[A-Za-z])(?:\.\d{1,3})*")
 _LONGEST_ABBREVIATION = 12
 _ABBREVIATED = (
     "al approx art bzw ca cf ch co corp dept dr ed eds eg e.g eq est etc ex fig figs gen hon ie i.e inc jr lt ltd max"
@@ -79,7 +80,7 @@ def _ends_sentence(text: str, first: int, mark: int, following: int) -> bool:
         return True
     word = found.group()
     is_initial = len(word) == 1 and word.isupper()
-    is_numbering = found.start() == first and word.isdecimal()
+    is_numbering = bool(_NUMBERING.fullmatch(word)) and (found.start() == first or word.count(".") > 1)
     return not (is_initial or is_numbering or word.lower() in _ABBREVIATIONS)
 
 

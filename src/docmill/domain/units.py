@@ -250,7 +250,8 @@ def _append_words(
             for run, run_tokens in _runs_in(text, word, tokenizer):
                 units.append(run, strength, owner)
                 units.tokens.append(run_tokens)
-                strength = Strength.CHARACTER
+                # Some scripts have commas, but no space behind them.
+                strength = Strength.CLAUSE if text[run[1] - 1] in _CLAUSE_MARKS else Strength.CHARACTER
         else:
             units.append(word, strength, owner)
             units.tokens.append(tokens)

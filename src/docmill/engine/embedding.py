@@ -11,6 +11,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from dataclasses import replace
 
 from docmill.domain import identity
 from docmill.domain.events import now
@@ -19,8 +20,8 @@ from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.pools import Done, Executor
-from docmill.engine.work import StepRow, Work
-from docmill.errors import ProcessingError, WorkerCrashed
+from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.errors import DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
 from docmill.steps.embed import Text, estimate_tokens, micro_batches
 from docmill.stores.embedding_cache import EmbeddingCache
 
@@ -52,6 +53,7 @@ class EmbedStage:
         self._failed = failed
         self._waiting: dict[bytes, list[Work]] = defaultdict(list)
         self._window: dict[bytes, Text] = {}
+        self._owners: dict[bytes, GroupWork] = {}
         self._batches: deque[tuple[list[Text], int]] = deque()
         self._fresh: list[tuple[bytes, bytes]] = []
         self._saved = time.monotonic()
@@ -71,10 +73,9 @@ class EmbedStage:
             texts = [chunk.embedded_text for chunk in work.content.chunks]
             work.text_keys = [identity.text_key(model.fingerprint, text) for text in texts]
             work.embed_started = now()
-            row = work.step("embed")
-            if row.status == "pending" or row.status == "error":
-                self._ledger.start_step(work, row, at=work.embed_started)
-        known = self._cache.find(list({key for work in works for key in work.text_keys} - self._waiting.keys()))
+        known = self._cache.find(
+            list({key for work in works for key in work.text_keys} - self._waiting.keys()), model.dimension
+        )
         fresh = dict(self._fresh)
         for work in works:
             assert work.content is not None
@@ -87,8 +88,9 @@ class EmbedStage:
                     if key not in self._waiting:
                         tokens = estimate_tokens(chunk.context, chunk.tokens, model.special_tokens)
                         self._window[key] = Text(key, chunk.embedded_text, tokens)
+                        self._owners[key] = work.group
                     self._waiting[key].append(work)
-            work.reused = sum(key not in work.missing for key in work.text_keys)
+            self._begin(work)
             if not work.missing:
                 self._finish(work)
 
@@ -111,7 +113,9 @@ class EmbedStage:
             batch, tries = self._batches.popleft()
             texts = [text.text for text in batch]
             method = self._pipeline.embed.method
-            self._executor().submit((self, batch, tries), worker.run_embed, method, params, THREADS, texts)
+            limit = self._pipeline.embed.timeout_s
+            task = (self, batch, tries)
+            self._executor().submit(task, worker.run_embed, method, params, THREADS, texts, timeout=limit)
             self.running += 1
         if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
             self.save()
@@ -148,6 +152,11 @@ class EmbedStage:
             data: bytes = done.future.result()
         except CancelledError:
             return
+        except MissingError:
+            raise  # the model or the disk is not there: no document's fault
+        except TimeoutError:
+            self._again(batch, tries, DocumentTimeout("the embedding model took too long"))
+            return
         except ProcessExpired as error:
             self._again(batch, tries, WorkerCrashed(f"the embedding worker died (exit code {error.exitcode})"))
             return
@@ -158,14 +167,17 @@ class EmbedStage:
         for position, text in enumerate(batch):
             vector = data[position * width : (position + 1) * width]
             self._fresh.append((text.key, vector))
+            self._count(self._owners.pop(text.key))
             for place, work in enumerate(self._waiting.pop(text.key, [])):
                 self._fill(work, text.key, vector, computed=place == 0)
 
+    def _count(self, group: GroupWork) -> None:
+        """Told of the group that asked first, also where it has been paused meanwhile: computed is computed."""
+        group.chunks_embedded += 1
+        self._ledger.count_chunks(group.id, embedded=1)
+
     def _fill(self, work: Work, key: bytes, vector: bytes, *, computed: bool) -> None:
-        if computed:
-            work.group.chunks_embedded += 1
-            work.embedded += 1
-            self._ledger.count_chunks(work.group.id, embedded=1)
+        work.embedded += computed
         if work.failure is not None:
             return
         work.vectors[key] = vector
@@ -173,29 +185,43 @@ class EmbedStage:
         if not work.missing:
             self._finish(work)
 
+    def _begin(self, work: Work) -> None:
+        row = work.step("embed")
+        if row.status == "completed" and work.missing:  # by an engine that died before it stored, its vectors lost
+            self._ledger.reopen_step(work, row)
+        if row.status in ("pending", "error"):
+            self._ledger.start_step(work, row, at=work.embed_started)
+
     def _finish(self, work: Work) -> None:
         at = now()
         work.reused = len(work.text_keys) - work.embedded
         work.group.chunks_reused += work.reused
         meta = json.dumps({"embedded": work.embedded, "reused": work.reused})
-        outcome = StepOutcome(work.step("embed").name, work.embed_started, at, 0.0, reused=work.embedded == 0)
-        self._ledger.finish_step(work, work.step("embed"), outcome, meta=meta)
+        row = work.step("embed")
+        if row.status != "completed":
+            outcome = StepOutcome(row.name, work.embed_started, at, 0.0, reused=work.embedded == 0)
+            self._ledger.finish_step(work, row, outcome, meta=meta)
         self._ready(work)
 
-    def _again(self, batch: list[Text], tries: int, error: ProcessingError | WorkerCrashed) -> None:
-        """Halve the batch, so that one text that is too much ends alone; then fail the documents that hold it."""
+    def _again(self, batch: list[Text], tries: int, error: DocumentError) -> None:
+        """Halve the batch, so that one text that is too much ends alone; then fail the documents that hold it.
+
+        Not for good: what fails here is more often the machine than the text, and the next sync will tell.
+        """
         if tries + 1 < MOST_TRIES or len(batch) > 1:
             middle = (len(batch) + 1) // 2
             self._batches.extendleft((part, tries + 1) for part in (batch[:middle], batch[middle:]) if part)
             return
+        self._owners.pop(batch[0].key, None)
         for work in self._waiting.pop(batch[0].key, []):
             if work.failure is None:
                 row = work.step("embed")
-                work.failure = Failure.of(row.name, error)
+                work.failure = replace(Failure.of(row.name, error), permanent=False)
                 self._failed(work, row, work.failure, now())
 
     def _wanted(self, key: bytes) -> bool:
         if not self._waiting.get(key):
             self._waiting.pop(key, None)
+            self._owners.pop(key, None)
             return False
         return True

@@ -114,6 +114,12 @@ class Ledger:
         self.after(lambda tx: _ignore(tx.run("UPDATE run SET not_before = ? WHERE id = ?", [when, run])))
         step.status = "error"
 
+    def reopen_step(self, work: Work, step: StepRow) -> None:
+        """A completed step whose output has got lost, or must be held against its file again: it is done anew."""
+        self._step(work, step, Trigger.RETRY, {"completed_at": None, "duration_seconds": None})
+        step.status = "pending"
+        work.group.stages[step.name]["done"] -= 1
+
     def release_step(self, work: Work, step: StepRow) -> None:
         self._step(work, step, Trigger.RELEASE, {"started_at": None})
         step.status = "pending"

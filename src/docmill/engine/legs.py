@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -14,7 +15,7 @@ from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import StepRow, Work
-from docmill.errors import DamagedArtifact, DocumentError, DocumentTimeout, WorkerCrashed
+from docmill.errors import DamagedArtifact, DocumentError, DocumentTimeout, ProcessingError, StorageError, WorkerCrashed
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.state import settling
 from docmill.stores.state.database import Transaction
@@ -77,32 +78,48 @@ class LegStage:
         """Keep as many legs running as pay."""
         while self._queue and len(self.running) < self._at_once:
             work, refs = self._queue.popleft()
-            first = next(
-                work.steps[s.name] for s in work.group.pipeline.leg if work.steps[s.name].status != "completed"
-            )
-            if first.status != "running":
-                self._ledger.start_step(work, first)
+            leg = [work.steps[step.name] for step in work.group.pipeline.leg]
+            for row in leg:
+                if row.status == "completed":  # by an earlier engine or attempt: the worker goes through it again
+                    self._ledger.reopen_step(work, row)
+            if leg[0].status != "running":
+                self._ledger.start_step(work, leg[0])
             job = self._job(work, refs)
             work.future = self._executor().submit(work, worker.run_leg, job, timeout=work.group.pipeline.leg_timeout_s)
             self.running[work.run_id] = work
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's documents that wait out again. Those that run are left to end, or to :meth:`kill`."""
-        dropped = [work for work, _refs in self._queue if work.group.id == group_id]
-        self._queue = deque((work, refs) for work, refs in self._queue if work.group.id != group_id)
-        for work in dropped:
-            dropped = dropped + self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+        dropped: list[Work] = []
+        for key, same in self._same.items():
+            dropped += [work for work in same if work.group.id == group_id]
+            self._same[key] = [work for work in same if work.group.id != group_id]
+        queued, self._queue = self._queue, deque()
+        for work, refs in queued:
+            if work.group.id == group_id:
+                dropped.append(work)
+                self._promote(work, refs)
+            else:
+                self._queue.append((work, refs))
         return dropped
 
     def kill(self, group_id: int) -> list[Work]:
-        """Kill the workers of a group's running documents."""
+        """Kill the workers of a group's running documents. To be called after :meth:`drop`."""
         killed = [work for work in self.running.values() if work.group.id == group_id]
         for work in killed:
             del self.running[work.run_id]
-            killed = killed + self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+            self._promote(work, {})
             if work.future is not None:
                 work.future.cancel()
         return killed
+
+    def _promote(self, work: Work, refs: dict[str, ArtifactRef]) -> None:
+        """Another group's document of the same bytes takes the place of one that is dropped."""
+        key = work.keys[work.group.pipeline.chunk_name]
+        same = self._same.pop(key, [])
+        if same:
+            self._same[key] = same[1:]
+            self._queue.append((same[0], refs))
 
     def done(self, done: Done) -> None:
         work: Work = done.tag
@@ -136,7 +153,11 @@ class LegStage:
             failure: DocumentError = DocumentTimeout(
                 f"it took longer than {work.group.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
             )
+        except StorageError:
+            raise  # the disk is bad, not the document
         except ProcessExpired as error:
+            if error.exitcode == -signal.SIGXCPU:
+                return self._ended(work, DocumentTimeout("it used up the processor time of a document"))
             work.crashes += 1
             crashes, run = work.crashes, work.run_id
             self._ledger.after(lambda tx: _count_crashes(tx, run, crashes))
@@ -145,10 +166,13 @@ class LegStage:
             failure = WorkerCrashed(f"it took {crashes} workers down (exit code {error.exitcode})")
         except CancelledError:
             return None
-        stage = next(
-            (row.name for row in work.steps.values() if row.status == "running"), work.group.pipeline.leg[0].name
-        )
-        return LegOutcome("", (), failure=Failure.of(stage, failure), failed_at=now())
+        except Exception as error:  # noqa: BLE001 - an answer that could not be sent is this document's outcome
+            failure = ProcessingError(f"its worker could not answer: {type(error).__name__}: {str(error)[:300]}")
+        return self._ended(work, failure)
+
+    def _ended(self, work: Work, error: DocumentError) -> LegOutcome:
+        """What stands for an answer that never came. The step is the one that was begun: more is not known."""
+        return LegOutcome("", (), failure=Failure.of(work.group.pipeline.leg[0].name, error), failed_at=now())
 
     def _again(self, work: Work, same: list[Work]) -> None:
         """Once more, from the start, with a fresh worker. A crash burns no attempt."""
@@ -162,8 +186,6 @@ class LegStage:
         done = {step.name: step for step in outcome.steps}
         for step in work.group.pipeline.leg:
             row = work.steps[step.name]
-            if row.status == "completed":
-                continue
             result = done.get(step.name)
             if result is None:
                 failed = outcome.failure is not None and outcome.failure.stage == step.name

@@ -99,6 +99,8 @@ class CompiledPipeline:
             pipeline=dump(self.definition),
             pipeline_key=self.key,
             database=self.database,
+            model=self.model.name,
+            model_fingerprint=self.model.fingerprint,
             steps=tuple(PlannedStep(step.name, step.type.value, step.retries) for step in self.definition.steps),
         )
 

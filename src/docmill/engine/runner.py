@@ -113,14 +113,19 @@ class Runner:
         backlog = sum(stage.backlog for stage in self.embeds.values())
         for group in list(self.groups.values()):
             room = min(MOST_ACTIVE - len(self.active), 256)
-            if group.halt or not group.remaining or room < 64 or len(self.legs) > 64:
+            if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > 64:
+                continue
+            if time.monotonic() < group.claim_after:
                 continue
             if backlog > 2 * group.pipeline.embed_params.window_chunks:
                 break
             works = intake.claim(self.ledger, group, self.active.keys(), room)
             self.active.update((work.run_id, work) for work in works)
+            group.active += len(works)
             if works:
                 self._embed_stage(group).warm()
+            else:  # what is left waits for its next try
+                group.claim_after = time.monotonic() + LOOK_SECONDS
             self.legs.add(works)
 
     # ---- submit ------------------------------------------------------------------------------------------------------
@@ -132,6 +137,8 @@ class Runner:
         for work in chunked:
             assert work.content is not None
             work.group.chunks_total += len(work.content.chunks)
+        if any(group.halt for group in self.groups.values()):
+            return  # what is in flight is to end first; that takes a moment
         for stage in self.embeds.values():
             stage.dispatch(more_to_come=len(self.legs) > 0)
 
@@ -143,10 +150,10 @@ class Runner:
 
     def _collect(self) -> None:
         """Wait a moment for results, then take all that are there."""
-        if not self.active and not self._pools:
+        if not self.active and not self.groups:
             return
         try:
-            done = self.results.get(timeout=WAIT_SECONDS if self.active else 0)
+            done = self.results.get(timeout=WAIT_SECONDS)
             while True:
                 (self.legs.done if isinstance(done.tag, Work) else done.tag[0].done)(done)
                 done = self.results.get_nowait()
@@ -181,7 +188,7 @@ class Runner:
             retry_at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds")
             self.ledger.retry_step(work, row, failure, at=at, retry_at=retry_at.replace("+00:00", "Z"))
             self.ledger.flush()
-            del self.active[work.run_id]
+            self._put_away(work)
             return
         self.ledger.fail_step(work, row, failure, at=at)
         self.ledger.fail_run(work, failure, at=at, attempts=row.retry)
@@ -203,13 +210,20 @@ class Runner:
         self._leave(work, "cancelled")
 
     def _leave(self, work: Work, status: str) -> None:
-        self.active.pop(work.run_id, None)
+        self._put_away(work)
         work.group.runs["running"] -= 1
         work.group.runs[status] += 1
 
+    def _put_away(self, work: Work) -> bool:
+        """Forget a document. False where it was forgotten before."""
+        if self.active.pop(work.run_id, None) is None:
+            return False
+        work.group.active -= 1
+        return True
+
     def _finish_groups(self) -> None:
         for group in list(self.groups.values()):
-            if group.halt or group.remaining or any(work.group is group for work in self.active.values()):
+            if group.halt or group.remaining or group.active:
                 continue
             self.ledger.flush()
             counts = self.queries.run_counts(group.id)
@@ -253,7 +267,7 @@ class Runner:
     def _release(self, works: list[Work]) -> None:
         """Back to pending, without burning an attempt. Vectors that were computed are in the cache."""
         for work in works:
-            if self.active.pop(work.run_id, None) is None:
+            if not self._put_away(work):
                 continue
             for row in work.steps.values():
                 if row.status == "running":

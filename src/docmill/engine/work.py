@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GroupWork:
-    """A running group. ``halt``: hand out no more of it, for a pause or a cancel."""
+    """A running group. ``halt``: hand out no more of it, for a pause or a cancel. ``active``: documents in memory."""
 
     id: int
     batch_id: int
@@ -28,6 +28,8 @@ class GroupWork:
     backoff: float
     halt: str | None = None
     reason: str | None = None
+    active: int = 0
+    claim_after: float = 0.0
     runs: Counter[str] = field(default_factory=Counter)
     stages: dict[str, Counter[str]] = field(default_factory=dict)
     chunks_total: int = 0

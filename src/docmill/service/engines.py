@@ -14,7 +14,7 @@ from types import FrameType
 from docmill.domain.events import MessageEvent, ProgressEvent, Reporter, StageProgress
 from docmill.engine.lock import EngineLock, holder
 from docmill.engine.runner import Runner, StopFlag
-from docmill.errors import EngineBusy, Interrupted
+from docmill.errors import EngineBusy, Interrupted, StoppedError
 from docmill.settings import Settings
 from docmill.stores.queries import Queries, reading
 
@@ -25,8 +25,8 @@ RUNNING = "running"
 def work_until_done(home: Path, settings: Settings, reporter: Reporter, group_ids: Sequence[int]) -> None:
     """Return once none of the groups is running any more, whoever runs them.
 
-    Raises Interrupted after a drain on SIGINT or SIGTERM, EngineBusy where another engine is at it for longer than
-    ``settings.lock_timeout``.
+    Raises Interrupted or StoppedError after a drain on SIGINT or SIGTERM, EngineBusy where another engine is at it for
+    longer than ``settings.lock_timeout``.
     """
     with EngineLock(home) as lock, stop_on_signals() as stop:
         started = time.monotonic()
@@ -91,10 +91,10 @@ def stop_on_signals() -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
 
-def interrupted(reason: str) -> Interrupted:
-    return Interrupted(
-        f"stopped by {reason}; what was done is kept", hint="run the same command again to go on", signal=reason
-    )
+def interrupted(reason: str) -> StoppedError:
+    """Ctrl-C exits with 130, any other signal as every stop before the end does."""
+    kind = Interrupted if reason == "SIGINT" else StoppedError
+    return kind(f"stopped by {reason}; what was done is kept", hint="run the same command again to go on")
 
 
 def busy(home: Path) -> EngineBusy:

@@ -20,24 +20,27 @@ class EmbeddingCache:
         self.path = home / "cache.db"
         self._connection: sqlite3.Connection | None = None
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors by key, of those keys that are known."""
+    def find(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, bytes]:
+        """Vectors by key, of those keys that are known. One that has not ``dimension`` numbers is not taken."""
         found: dict[bytes, bytes] = {}
-        connection = self._open()
-        for start in range(0, len(keys), _VARIABLES):
-            part = keys[start : start + _VARIABLES]
-            sql = f"SELECT text_key, vector FROM embedding WHERE text_key IN ({','.join('?' * len(part))})"  # noqa: S608 - question marks only
-            found.update(connection.execute(sql, part))
-        return found
+        try:
+            connection = self._open()
+            for start in range(0, len(keys), _VARIABLES):
+                part = keys[start : start + _VARIABLES]
+                sql = f"SELECT text_key, vector FROM embedding WHERE text_key IN ({','.join('?' * len(part))})"  # noqa: S608 - question marks only
+                found.update(connection.execute(sql, part))
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
+        return {key: vector for key, vector in found.items() if len(vector) == dimension * 4}
 
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep vectors, in one transaction. A key that is there already keeps its vector."""
-        connection = self._open()
         try:
+            connection = self._open()
             with connection:
                 connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise StorageError(f"cache.db cannot be written: {error}", hint="free the disk and try again") from error
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 
     def close(self) -> None:
         if self._connection is not None:
@@ -49,13 +52,18 @@ class EmbeddingCache:
             try:
                 self._connection = self._connect()
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise StorageError(f"cache.db cannot be opened: {error}", hint="check the disk") from error
-                self.path.replace(self.path.with_suffix(".damaged"))
-                for suffix in ("-wal", "-shm"):
-                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                self._begin_anew(error)
                 self._connection = self._connect()
         return self._connection
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Set a damaged file aside. Raises StorageError where it is not the file that is bad, but the disk or a lock."""
+        if isinstance(error, sqlite3.OperationalError):
+            raise StorageError(f"cache.db cannot be used: {error}", hint="free the disk and try again") from error
+        self.close()
+        self.path.replace(self.path.with_suffix(".damaged"))
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)

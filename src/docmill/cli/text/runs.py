@@ -84,8 +84,8 @@ def _source(each: SourceSync, view: View, *, named: bool) -> list[RenderableType
         return parts + _failures(each.errors, view)
     rows: list[tuple[str, Any]] = [
         ("files", _scan(each.scan)),
-        ("documents", _documents(each.documents)),
-        ("chunks", _chunks(each.chunks)),
+        ("documents", _documents(each.documents) if each.documents.completed or each.documents.failed else None),
+        ("chunks", _chunks(each.chunks) if each.chunks.total else None),
         ("time", duration(each.seconds)),
     ]
     parts = [name, pairs(rows)]
@@ -126,9 +126,7 @@ def _documents(documents: DocumentCounts) -> Text:
 
 def _chunks(chunks: ChunkCounts) -> Text:
     text = Text(f"{chunks.total:,}", style="bold")
-    if chunks.total:
-        text.append(f"  {chunks.embedded:,} embedded, {chunks.reused:,} reused", style="not bold dim")
-    return text
+    return text.append(f"  {chunks.embedded:,} embedded, {chunks.reused:,} reused", style="not bold dim")
 
 
 def _ignored(each: SourceSync, view: View) -> list[RenderableType]:

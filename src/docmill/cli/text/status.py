@@ -66,9 +66,10 @@ def _(result: BatchStatus, view: View) -> list[RenderableType]:
         head,
         pairs(
             [
-                ("documents", documents),
+                ("documents", f"{result.files.total:,}"),
                 ("types", _counts(result.files.by_type)),
                 ("chunks", f"{result.stats.total_chunks:,}"),
+                ("last run" if result.status != "running" else "this run", documents if result.run_group_id else None),
                 ("now", progress.message if result.status == "running" else None),
                 ("time", f"{spent}, {per_file:.0f} ms a document" if per_file else spent),
                 ("done by", moment(progress.estimated_completion) or None),

@@ -8,7 +8,7 @@ from typing import Any
 from docmill.domain.events import now
 from docmill.domain.planning import PlannedGroup, Selection
 from docmill.domain.status import Entity, Status, Trigger
-from docmill.errors import InvalidState
+from docmill.errors import InvalidState, ModelMismatch
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
@@ -33,7 +33,11 @@ def create_batch(tx: Transaction, row: dict[str, Any]) -> int:
 
 
 def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> int | None:
-    """A running group with a run for each document that is due; None where no document is and no rows must leave."""
+    """A running group with a run for each document that is due; None where no document is and no rows must leave.
+
+    Raises ModelMismatch where the database holds another model's vectors.
+    """
+    _require_model(tx, group)
     due = tx.rows(*_select("id, content_hash, version", group, selection))
     leaving = tx.value("SELECT 1 FROM placement WHERE database = ? AND state = 'leaving' LIMIT 1", [group.database])
     if not due and not leaving:
@@ -62,6 +66,21 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
     return group_id
 
 
+def _require_model(tx: Transaction, group: PlannedGroup) -> None:
+    found = tx.rows("SELECT model, fingerprint FROM database WHERE name = ?", [group.database])
+    if not found:
+        row = {"name": group.database, "model": group.model, "fingerprint": group.model_fingerprint}
+        tx.insert("database", [{**row, "created_at": now()}])
+    elif found[0].fingerprint != group.model_fingerprint:
+        raise ModelMismatch(
+            f"database {group.database} holds vectors of {found[0].model}, not of {group.model} as it is now",
+            hint="store into another database: --set store.database=NAME",
+            database=group.database,
+            stored_model=found[0].model,
+            model=group.model,
+        )
+
+
 def _create_runs(
     tx: Transaction, group_id: int, group: PlannedGroup, due: Sequence[Any], at: str, *, max_retries: int
 ) -> None:
@@ -77,10 +96,6 @@ def _create_runs(
             " SELECT id, run_group_id, ?, ?, ?, 'pending', 0, ?, 0, 0, '{}' FROM run WHERE run_group_id = ?",
             [number, step.name, step.type, max_retries if step.retries is None else step.retries, group_id],
         )
-
-
-def count_due(tx: Transaction, group: PlannedGroup, selection: Selection) -> int:
-    return int(tx.value(*_select("COUNT(*)", group, selection)))
 
 
 def _select(columns: str, group: PlannedGroup, selection: Selection) -> tuple[str, list[Any]]:

@@ -1,0 +1,190 @@
+"""Fixtures that tests of the whole machine share: a home, a folder of documents, and a hand that works both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docmill import registry, settings
+from docmill.definitions import plugins
+from docmill.domain.events import Event, Reporter
+from docmill.domain.results import SearchResult, SyncResult
+from docmill.service import home, searching, syncing
+from docmill.settings import Settings
+from docmill.stores.queries import Queries, reading
+from docmill.stores.reading import CHUNKS, DOCUMENTS, Database
+
+QUICK = ("embed.method=hashing", "embed.model=hashing-64")
+TRAPS = ("parse.method=traps", "embed.method=traps", "embed.model=hashing-64")
+PLUGINS = Path(__file__).parent / "plugins"
+
+
+class Recorder(Reporter):
+    """Keeps every event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+@dataclass
+class Mill:
+    """A home and one folder of documents. ``overrides`` go to every run: a quick embedder, unless told otherwise."""
+
+    root: Path
+    overrides: tuple[str, ...] = QUICK
+    flags: dict[str, Any] = field(default_factory=dict)
+    reporter: Recorder = field(default_factory=Recorder)
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "docs"
+
+    @property
+    def settings(self) -> Settings:
+        return settings.build(home=self.home, **{"document_workers": 1, "embed_workers": 1, **self.flags})
+
+    def write(self, uri: str, text: str) -> Path:
+        path = self.folder / uri
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    def write_many(self, count: int, words: str = "Notes") -> None:
+        for number in range(count):
+            self.write(f"note-{number:03d}.md", f"# {words} {number}\n\nParagraph {number} tells of {words} {number}.\n")
+
+    def sync(self, *folders: Path, **options: Any) -> SyncResult:
+        overrides = [*self.overrides, *options.pop("overrides", ())]
+        return syncing.sync(self.settings, self.reporter, [*folders] or [self.folder], overrides=overrides, **options)
+
+    def search(self, query: str, **options: Any) -> SearchResult:
+        return searching.search(self.settings, query, **options)
+
+    def found(self, query: str) -> list[str]:
+        """URIs of the passages that hold every word of ``query``, by the full text index."""
+        hits = self.search(query, mode="fts", limit=100).hits
+        return sorted({hit.uri for hit in hits if all(word.lower() in hit.text.lower() for word in query.split())})
+
+    def rows(self, database: str = "default") -> list[dict[str, Any]]:
+        """The published passages, in a fixed order."""
+        table = Database(self.home, database).table(CHUNKS)
+        rows: list[dict[str, Any]] = table.to_arrow().to_pylist() if table is not None else []
+        return sorted(rows, key=lambda row: (row["source"], row["uri"], row["position"]))
+
+    def texts(self, database: str = "default") -> dict[str, list[str]]:
+        """Published text by URI; each document's rows must agree with its own row."""
+        rows = self.rows(database)
+        table = Database(self.home, database).table(DOCUMENTS)
+        documents = {row["document_id"]: row for row in (table.to_arrow().to_pylist() if table is not None else [])}
+        assert {row["document_id"] for row in rows} == set(documents)
+        texts: dict[str, list[str]] = {}
+        for row in rows:
+            assert documents[row["document_id"]]["uri"] == row["uri"]
+            texts.setdefault(row["uri"], []).append(row["text"])
+        assert len({row["chunk_id"] for row in rows}) == len(rows), "a passage lies there twice"
+        return texts
+
+    def state(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with reading(self.home) as queries:
+            return [tuple(row) for row in queries.rows(sql, values)]
+
+    def value(self, sql: str, *values: Any) -> Any:
+        return self.state(sql, *values)[0][0]
+
+    def noted(self, what: str) -> list[str]:
+        """What the traps were asked to do."""
+        log = Path(os.environ["DOCMILL_TRAPS_LOG"])
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
+        return [line.split(" ", 2)[2] for line in lines if line.startswith(f"{what} ")]
+
+    def process(self, code: str, *arguments: str) -> subprocess.Popen[str]:
+        """Python with ``mill`` (a Mill of the same home) at hand, in a process and a process group of its own."""
+        prelude = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+            "from pathlib import Path\nfrom conftest import Mill\n"
+            f"mill = Mill(Path({str(self.root)!r}), {self.overrides!r}, {self.flags!r})\n"
+        )
+        script = self.root / f"script-{time.monotonic_ns()}.py"
+        body = "".join(f"    {line}\n" for line in code.splitlines())
+        script.write_text(f"{prelude}if __name__ == '__main__':\n{body}")
+        return subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:
+    """What ``condition`` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it has not come true"
+        time.sleep(0.01)
+    return result
+
+
+def children_of(pid: int) -> list[int]:
+    """All living descendants of a process, by /proc."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = list(parents.get(pid, []))
+    for each in found:
+        found += parents.get(each, [])
+    return found
+
+
+@pytest.fixture
+def mill(tmp_path: Path) -> Mill:
+    """A home and an empty folder, and the quick embedder."""
+    made = Mill(tmp_path)
+    made.folder.mkdir()
+    home.init(made.settings)
+    return made
+
+
+@pytest.fixture
+def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
+    """``mill`` with the parser and the embedder of tests/plugins in its pipeline."""
+    caches = (registry.names, registry.load, registry._entry_points, plugins.methods, plugins.find)
+    monkeypatch.syspath_prepend(str(PLUGINS))
+    monkeypatch.setenv("PYTHONPATH", str(PLUGINS))
+    monkeypatch.setenv("DOCMILL_TRAPS_LOG", str(mill.root / "traps.log"))
+    for cache in caches:
+        cache.cache_clear()
+    mill.overrides = TRAPS
+    yield mill
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture
+def queries(mill: Mill) -> Iterator[Queries]:
+    with reading(mill.home) as opened:
+        yield opened
