@@ -39,7 +39,7 @@ def _sections(command: Any, path: list[str]) -> list[str]:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option" and each.name not in COMMON]
     usage = " ".join(_metavar(each) for each in arguments)
-    lines += [f"    {' '.join(path)} {usage}{' [OPTIONS]' if options else ''}".rstrip(), ""]
+    lines += ["    " + " ".join([*path, *([usage] if usage else []), *(["[OPTIONS]"] if options else [])]), ""]
     if arguments or options:
         lines += ["| | |", "|---|---|"]
         lines += [f"| `{_metavar(each)}` | {_plain(getattr(each, 'help', None) or '')} |" for each in arguments]
@@ -58,11 +58,11 @@ def _metavar(argument: Any) -> str:
 
 def _flags(option: Any) -> str:
     flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
-    return flags if option.is_flag else f"{flags} {option.metavar or option.type.name.upper()}"
+    return flags if option.is_flag else f"{flags} {_plain(option.metavar or option.type.name.upper())}"
 
 
 def _default(option: Any) -> str:
-    if option.is_flag or option.default in (None, [], ()) or callable(option.default):
+    if option.is_flag or option.default in (None, "", [], ()) or callable(option.default):
         return ""
     return f" Default: `{option.default}`."
 

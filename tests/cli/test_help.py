@@ -54,9 +54,7 @@ def test_every_option_says_what_it_does(path):
 
 
 def test_long_work_can_be_followed_by_programs():
-    with_events = {
-        title(path) for path in LEAVES if any("--events" in param.opts for param in COMMANDS[path].params)
-    }
+    with_events = {title(path) for path in LEAVES if any("--events" in param.opts for param in COMMANDS[path].params)}
     names = ("sync", "ingest", "start", "resume", "retry", "models-install")
     assert with_events == {f"docmill-{name}" for name in names}
 

@@ -92,9 +92,9 @@ def test_a_group_alone_shows_its_help(arguments, cli):
         ["start", "1"],
         ["pause", "1"],
         ["search", "x"],
-        ["export", "1"],
+        ["export", "1", "-o", "x"],
         ["lancedb", "list"],
-        ["params", "add", "-"],
+        ["params", "add", "x.yaml"],
         ["params", "delete", "mine"],
     ],
 )
@@ -118,6 +118,19 @@ def test_the_home_comes_from_the_option_then_the_environment(cli, tmp_path, monk
     assert cli("status", "--json").json["home"] == str(tmp_path / "a")
     assert cli("--home", str(tmp_path / "b"), "status", "--json").json["home"] == str(tmp_path / "b")
     assert cli("status", "--json", "--home", str(tmp_path / "b")).json["home"] == str(tmp_path / "b")
+
+
+def test_a_wait_of_no_seconds_is_a_wait(cli, monkeypatch):
+    from docmill.service import databases
+
+    seen = []
+    monkeypatch.setattr(databases, "vacuum", lambda settings, _database: seen.append(settings.lock_timeout) or fail())
+
+    def fail():
+        raise BatchNotFound("far enough")
+
+    assert cli("lancedb", "vacuum", "--lock-timeout", "0").code == 4
+    assert seen == [0.0]
 
 
 def test_bad_settings_are_exit_6(cli, monkeypatch):

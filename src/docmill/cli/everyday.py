@@ -9,7 +9,7 @@ import typer
 
 from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Database, FailOnDegraded, Overrides, Params, Workflow
+from docmill.cli.options import Database, FailOnDegraded, Overrides, SyncParams, SyncWorkflow
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -60,8 +60,8 @@ def sync(
         str | None,
         typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
     ] = None,
-    workflow: Workflow = None,
-    params: Params = None,
+    workflow: SyncWorkflow = None,
+    params: SyncParams = None,
     overrides: Overrides = None,
     include: Annotated[
         list[str] | None,

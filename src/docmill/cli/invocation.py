@@ -5,6 +5,7 @@ A command is a function that takes an :class:`Invocation` and its own options, a
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class Invocation:
     def update(self, **given: Any) -> None:
         """Take over what was given, and leave what was not."""
         for name, value in given.items():
-            if value not in (None, False):
+            if value is not None and value is not False:  # 0 is a time to wait
                 setattr(self, name, value)
         if self.json and self.events:
             from docmill.errors import UsageError
@@ -90,14 +91,17 @@ class Invocation:
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask on a terminal, unless ``yes``; without one go on. Raises StoppedError where the answer is no."""
-        import sys
-
-        if yes or self.json or self.events or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if yes or self.json or self.events or not on_terminal():
             return
         if not typer.confirm(question, err=True):
             from docmill.errors import StoppedError
 
             raise StoppedError("nothing was done", hint="answer y, or give --yes")
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def command(

@@ -16,6 +16,12 @@ Params = Annotated[
     str | None,
     typer.Option("--params", metavar="ID", show_default=False, help="Their values; else the batch's, or `default`."),
 ]
+SyncWorkflow = Annotated[
+    str | None, typer.Option("--workflow", metavar="ID", show_default=False, help="The steps; else `batch`.")
+]
+SyncParams = Annotated[
+    str | None, typer.Option("--params", metavar="ID", show_default=False, help="Their values; else `default`.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TYPE.NAME=VALUE", show_default=False, help="One value, over both. May be repeated."),

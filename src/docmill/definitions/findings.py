@@ -124,7 +124,7 @@ def _words(item: Mapping[str, Any], path: Path, model: type[BaseModel]) -> tuple
         return "a handler's type is 'webhook' or 'command'", "type: webhook, with a url; or type: command"
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"must be {words} {context[key]}, not {value}", None
+        return f"must be {words} {context[key]:g}, not {value}", None
     if kind == "string_pattern_mismatch":
         return _pattern_words(str(context["pattern"]), value)
     if kind == "value_error":

@@ -73,15 +73,13 @@ class EmbedStage:
             texts = [chunk.embedded_text for chunk in work.content.chunks]
             work.text_keys = [identity.text_key(model.fingerprint, text) for text in texts]
             work.embed_started = now()
-        known = self._cache.find(
-            list({key for work in works for key in work.text_keys} - self._waiting.keys()), model.dimension
-        )
+        known = self._cache.find(list({key for work in works for key in work.text_keys} - self._waiting.keys()))
         fresh = dict(self._fresh)
         for work in works:
             assert work.content is not None
             for key, chunk in zip(work.text_keys, work.content.chunks, strict=True):
                 vector = known.get(key) or fresh.get(key)
-                if vector is not None:
+                if vector is not None and len(vector) == model.dimension * 4:  # whatever lies in the cache
                     work.vectors[key] = vector
                 elif key not in work.missing:
                     work.missing.add(key)

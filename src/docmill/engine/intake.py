@@ -15,12 +15,14 @@ from docmill.engine import pipelines
 from docmill.engine.ledger import Ledger
 from docmill.engine.work import GroupWork, StepRow, Work
 from docmill.stores.queries import Queries
+from docmill.stores.state import groups
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
 _CLAIM = (
     "SELECT r.id, r.document_id, r.content_hash, r.version, r.crashes, r.status, d.source, d.uri, d.suffix,"
-    " d.size_bytes, d.meta, d.first_seen_at, s.folder FROM run r JOIN document d ON d.id = r.document_id"
+    " d.size_bytes, d.meta, d.first_seen_at, s.folder, d.state = 'active' AND d.version = r.version AS wanted"
+    " FROM run r JOIN document d ON d.id = r.document_id"
     " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ? AND r.status = ?"
     " AND (r.not_before IS NULL OR r.not_before <= ?) ORDER BY r.id LIMIT ?"
 )
@@ -28,12 +30,12 @@ _CLAIM = (
 
 def running_groups(queries: Queries, known: dict[int, GroupWork]) -> dict[int, GroupWork]:
     """The groups that are to be worked on, highest priority and oldest first, with what is wanted of each."""
-    groups: dict[int, GroupWork] = {}
+    found: dict[int, GroupWork] = {}
     for row in queries.rows("SELECT * FROM run_group WHERE status = 'running' ORDER BY priority DESC, id"):
         group = known.get(row["id"]) or _group(queries, row)
         group.halt, group.reason = row["control"], row["control_reason"]
-        groups[group.id] = group
-    return groups
+        found[group.id] = group
+    return found
 
 
 def _group(queries: Queries, row: Any) -> GroupWork:
@@ -57,22 +59,31 @@ def _group(queries: Queries, row: Any) -> GroupWork:
 
 
 def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -> list[Work]:
-    """Up to ``most`` runs that nobody is at, set running: first those that an earlier engine had begun."""
+    """Up to ``most`` runs that nobody is at, set running: first those that an earlier engine had begun.
+
+    Runs of a content that is not the document's any more are cancelled on the way.
+    """
     works: list[Work] = []
-    fresh: list[Any] = []
+    moved: Counter[str] = Counter()
 
     def take(tx: Transaction) -> None:
         at = now()
         begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active][:most]
-        fresh[:] = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        for row in [*begun, *fresh]:
+            if row.wanted:
+                works.append(_work(group, row))
+            else:
+                groups.cancel_run(tx, group.id, row.id, "outdated")
+                moved.update({row.status: -1, "cancelled": 1})
+        started = [row.id for row in fresh if row.wanted]
         fields = {"started_at": at}
-        apply(tx, [Move(Entity.RUN, Trigger.START, row.id, group.id, at=at, fields=fields) for row in fresh])
-        works[:] = [_work(group, row) for row in [*begun, *fresh]]
+        apply(tx, [Move(Entity.RUN, Trigger.START, each, group.id, at=at, fields=fields) for each in started])
+        moved.update({"pending": -len(started), "running": len(started)})
         _read_steps(tx, works)
 
     ledger.flush(take)  # behind what waits to be written: a run that has just ended must not look like a begun one
-    group.runs["pending"] -= len(fresh)
-    group.runs["running"] += len(fresh)
+    group.runs.update(moved)
     return works
 
 
@@ -98,7 +109,7 @@ def _work(group: GroupWork, row: Any) -> Work:
     return work
 
 
-def _read_steps(tx: Any, works: Sequence[Work]) -> None:
+def _read_steps(tx: Transaction, works: Sequence[Work]) -> None:
     for work in works:
         rows = tx.rows(
             "SELECT id, name, type, status, retry, retries FROM run_step WHERE run_id = ? ORDER BY number",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from docmill.domain.events import DocumentEvent, ErrorEvent, Reporter, StageCompleteEvent, now
 from docmill.domain.jobs import Failure
-from docmill.domain.status import Entity, Status, Trigger, roll_up_group
+from docmill.domain.status import Entity, Status, Trigger
 from docmill.engine import intake, pools, recovery
 from docmill.engine.embedding import THREADS, EmbedStage
 from docmill.engine.ledger import Ledger
@@ -30,6 +30,7 @@ from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
 from docmill.stores.state import State, groups, settling
+from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move
 
 LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
@@ -225,25 +226,32 @@ class Runner:
         for group in list(self.groups.values()):
             if group.halt or group.remaining or group.active:
                 continue
-            self.ledger.flush()
-            counts = self.queries.run_counts(group.id)
-            status = roll_up_group(Counter({Status(name): n for name, n in counts.items() if name != "degraded"}))
-            if status is Status.RUNNING:  # another shell has put runs back
-                group.runs = Counter(counts)
-                continue
             store = self._store_stage(group)
             store.remove_leaving()
             store.finish()
-            trigger = Trigger.FAIL if status is Status.FAILED else Trigger.FINISH
-            fields = {"completed_at": now(), "status_message": None}
-            self.ledger.move(Move(Entity.GROUP, trigger, group.id, group.id, fields=fields))
             self._write_seconds(group)
-            self.ledger.flush()
+            if self._finish(group) is Status.RUNNING:  # runs were put back or renewed
+                group.runs = Counter(self.queries.run_counts(group.id))
+                continue
             self._report(group)
             for name in group.stages:
                 self.reporter.emit(StageCompleteEvent(group.batch_id, group.id, name, round(_age(group), 3)))
             del self.groups[group.id]
             self._looked = 0.0
+
+    def _finish(self, group: GroupWork) -> Status:
+        """End a group, unless there is more to do in it: in one transaction, as other shells may put runs back."""
+        self.ledger.flush()
+        renewed = self.queries.came_due(group.id)
+        steps = group.pipeline.planned_group(group.batch_id).steps
+        ended: list[Status] = []
+
+        def finish(tx: Transaction) -> None:
+            groups.renew_runs(tx, group.id, renewed, steps)
+            ended.append(groups.finish_group(tx, group.id))
+
+        self.ledger.flush(finish)
+        return ended[0]
 
     # ---- stopping ----------------------------------------------------------------------------------------------------
 

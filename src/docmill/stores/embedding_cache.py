@@ -20,8 +20,8 @@ class EmbeddingCache:
         self.path = home / "cache.db"
         self._connection: sqlite3.Connection | None = None
 
-    def find(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, bytes]:
-        """Vectors by key, of those keys that are known. One that has not ``dimension`` numbers is not taken."""
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Vectors by key, of those keys that are known."""
         found: dict[bytes, bytes] = {}
         try:
             connection = self._open()
@@ -31,7 +31,7 @@ class EmbeddingCache:
                 found.update(connection.execute(sql, part))
         except sqlite3.DatabaseError as error:
             self._begin_anew(error)
-        return {key: vector for key, vector in found.items() if len(vector) == dimension * 4}
+        return found
 
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep vectors, in one transaction. A key that is there already keeps its vector."""
@@ -67,9 +67,13 @@ class EmbeddingCache:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")  # losing the last entries costs work, never correctness
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS embedding (text_key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
-        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # losing the last entries costs work, never correctness
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS embedding (text_key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+            )
+        except BaseException:
+            connection.close()
+            raise
         return connection

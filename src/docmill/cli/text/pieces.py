@@ -54,8 +54,9 @@ def status_text(status: str) -> Text:
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 document``, ``1,200 documents``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    """``1 document``, ``1,200 documents``, ``2 batches``."""
+    several = plural or noun + ("es" if noun.endswith("ch") else "s")
+    return f"{number:,} {noun if number == 1 else several}"
 
 
 def size(number: int | None) -> str:

@@ -6,12 +6,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlmodel import SQLModel
 
 from docmill import __version__
@@ -99,12 +99,15 @@ class State:
                     yield transaction
                     connection.exec_driver_sql("COMMIT")
                 except BaseException:
-                    connection.exec_driver_sql("ROLLBACK")
+                    with suppress(OperationalError):  # SQLite has rolled back by itself where the disk was full
+                        connection.exec_driver_sql("ROLLBACK")
                     raise
-        except OperationalError as error:
+        except IntegrityError:
+            raise  # our own mistake, not the disk's
+        except DatabaseError as error:
             raise StorageError(
                 f"state.db cannot be written: {error.orig}",
-                hint="nothing was lost; free the disk or the lock, try again",
+                hint="what was done before is kept; free the disk or the lock, try again",
             ) from error
 
     def raise_epoch(self) -> int:

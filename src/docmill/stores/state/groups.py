@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from docmill.domain.events import now
-from docmill.domain.planning import PlannedGroup, Selection
-from docmill.domain.status import Entity, Status, Trigger
+from docmill.domain.planning import PlannedGroup, PlannedStep, Selection
+from docmill.domain.status import Entity, Status, Trigger, roll_up_group
 from docmill.errors import InvalidState, ModelMismatch
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
@@ -62,7 +63,9 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
     }
     group_id = tx.insert_one("run_group", group_row)
     apply(tx, [Move(Entity.GROUP, Trigger.START, group_id, group_id, at=at)])
-    _create_runs(tx, group_id, group, due, at, max_retries=batch.max_retries)
+    _create_runs(
+        tx, (group_id, group.batch_id, group.database), group.steps, due, at, max_retries=batch.max_retries
+    )
     return group_id
 
 
@@ -82,19 +85,28 @@ def _require_model(tx: Transaction, group: PlannedGroup) -> None:
 
 
 def _create_runs(
-    tx: Transaction, group_id: int, group: PlannedGroup, due: Sequence[Any], at: str, *, max_retries: int
+    tx: Transaction,
+    place: tuple[int, int, str],
+    steps: Sequence[PlannedStep],
+    due: Sequence[Any],
+    at: str,
+    *,
+    max_retries: int,
 ) -> None:
+    """``place``: the ids of group and batch, and the database."""
+    group_id, batch_id, database = place
+    before = tx.value("SELECT COALESCE(MAX(id), 0) FROM run")
     tx.many(
         "INSERT INTO run (run_group_id, batch_id, document_id, database, content_hash, version, status, degraded,"
         " chunk_count, crashes, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, 0, ?)",
-        [(group_id, group.batch_id, row.id, group.database, row.content_hash, row.version, at) for row in due],
+        [(group_id, batch_id, row.id, database, row.content_hash, row.version, at) for row in due],
     )
-    for number, step in enumerate(group.steps):
+    for number, step in enumerate(steps):
         tx.run(
             "INSERT INTO run_step (run_id, run_group_id, number, name, type, status, retry, retries, reused,"
             " engine_epoch, status_meta)"
-            " SELECT id, run_group_id, ?, ?, ?, 'pending', 0, ?, 0, 0, '{}' FROM run WHERE run_group_id = ?",
-            [number, step.name, step.type, max_retries if step.retries is None else step.retries, group_id],
+            " SELECT id, run_group_id, ?, ?, ?, 'pending', 0, ?, 0, 0, '{}' FROM run WHERE run_group_id = ? AND id > ?",
+            [number, step.name, step.type, max_retries if step.retries is None else step.retries, group_id, before],
         )
 
 
@@ -123,7 +135,10 @@ def supersede_groups(tx: Transaction, batch_id: int, database: str, pipeline_key
 
 def request(tx: Transaction, group_id: int, control: str | None, *, reason: str | None = None) -> None:
     """Leave word for the engine: ``pause``, ``cancel``, or None to take it back."""
-    tx.run("UPDATE run_group SET control = ?, control_reason = ? WHERE id = ?", [control, reason, group_id])
+    tx.run(
+        "UPDATE run_group SET control = ?, control_reason = ? WHERE id = ? AND status = 'running'",
+        [control, reason, group_id],
+    )
 
 
 def pause_group(tx: Transaction, group_id: int) -> None:
@@ -150,6 +165,35 @@ def cancel_group(tx: Transaction, group_id: int, reason: str | None) -> None:
     fields = {"control": None, "completed_at": at, "status_message": reason}
     moves.append(Move(Entity.GROUP, Trigger.CANCEL, group_id, group_id, at=at, message=reason, fields=fields))
     apply(tx, moves)
+
+
+def cancel_run(tx: Transaction, group_id: int, run_id: int, message: str) -> None:
+    """End one run that is not wanted any more, with what is unfinished of its steps."""
+    at = now()
+    fields = {"completed_at": at}
+    sql = "SELECT id FROM run_step WHERE run_id = ? AND status IN ('pending', 'running', 'error')"
+    steps = [row.id for row in tx.rows(sql, [run_id])]
+    moves = [Move(Entity.STEP, Trigger.CANCEL, step, group_id, run_id, at=at, fields=fields) for step in steps]
+    apply(tx, [*moves, Move(Entity.RUN, Trigger.CANCEL, run_id, group_id, at=at, message=message, fields=fields)])
+
+
+def finish_group(tx: Transaction, group_id: int) -> Status:
+    """End a group whose every run has ended. RUNNING where runs have come meanwhile: then it goes on."""
+    counts = tx.rows("SELECT status, COUNT(*) FROM run WHERE run_group_id = ? GROUP BY status", [group_id])
+    status = roll_up_group(Counter({Status(name): number for name, number in counts}))
+    if status is not Status.RUNNING:
+        trigger = Trigger.FAIL if status is Status.FAILED else Trigger.FINISH
+        fields = {"completed_at": now(), "status_message": None, "control": None}
+        apply(tx, [Move(Entity.GROUP, trigger, group_id, group_id, fields=fields)])
+    return status
+
+
+def renew_runs(tx: Transaction, group_id: int, documents: Sequence[Any], steps: Sequence[PlannedStep]) -> None:
+    """One more run each for documents that have come to be due again while the group ran (``id`` and ``version``)."""
+    group = tx.rows("SELECT batch_id, database FROM run_group WHERE id = ?", [group_id])[0]
+    retries = tx.value("SELECT max_retries FROM batch WHERE id = ?", [group.batch_id])
+    place = (group_id, group.batch_id, group.database)
+    _create_runs(tx, place, steps, documents, now(), max_retries=retries)
 
 
 def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:

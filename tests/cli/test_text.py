@@ -1,0 +1,483 @@
+"""Results as text and as JSON: one sample of each type, its text as it was reviewed, its JSON read back."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from docmill.cli import output
+from docmill.cli.console import write_text
+from docmill.cli.degraded import judged
+from docmill.cli.text import View, render
+from docmill.domain import results as r
+
+AT, LATER = "2026-01-31T12:00:00.000Z", "2026-01-31T12:03:20.000Z"
+
+PROGRESS = r.Progress(
+    total_files=240,
+    processed_files=180,
+    failed_files=3,
+    skipped_files=2,
+    percentage=75.0,
+    current_stage="embed",
+    message="embed: 180 of 240 documents",
+    estimated_completion=LATER,
+)
+BATCH = r.BatchSummary(
+    batch_id=3,
+    name="Q4 [reports]",
+    description="All that came in since October",
+    type="batch_processing",
+    status="running",
+    priority="high",
+    source="reports",
+    created_at=AT,
+    updated_at=LATER,
+    started_at=AT,
+    completed_at=None,
+    progress=PROGRESS,
+    total_chunks=12345,
+    total_embeddings=12000,
+)
+RETRY = r.RetryPolicy(max_retries=3, retry_delay=5, backoff_multiplier=2)
+
+
+def problem(uri, code="CORRUPTED_FILE", message="no page can be read", hint=None):
+    return r.DocumentProblem(
+        document_id="ab" * 16,
+        uri=uri,
+        filename=uri.rpartition("/")[2],
+        stage="parse",
+        error_code=code,
+        error_message=message,
+        occurred_at=AT,
+        retry_count=0,
+        hint=hint,
+    )
+
+
+PROBLEMS = [
+    *(problem(f"old/file {number}.pdf") for number in range(7)),
+    problem("secret.docx", "ENCRYPTED_FILE", "the document is protected by a password", "remove the password"),
+    problem("evil\x1b[2J\n[red].pdf", message="\x1b]0;x\x07title"),
+]
+
+
+def source(name="papers", **more):
+    given = {
+        "batch_id": 1,
+        "run_group_id": 4,
+        "source": name,
+        "folder": f"/home/ada/{name}",
+        "database": "default",
+        "status": "completed",
+        "scan": r.ScanCounts(files=236, new=200, changed=3, renamed=2, deleted=1, unchanged=30, ignored=12),
+        "ignored": [r.IgnoredFiles(rule="hidden", count=12, examples=[".git/config", ".DS_Store"])],
+        "documents": r.DocumentCounts(completed=196, failed=9, degraded=2),
+        "chunks": r.ChunkCounts(total=1840, embedded=1600, reused=240),
+        "seconds": 21.34,
+        "errors": PROBLEMS,
+        "reason": "9 documents failed",
+    }
+    return {**given, **more}
+
+
+IDLE = source(
+    run_group_id=None,
+    scan=r.ScanCounts(files=236, unchanged=236),
+    ignored=[],
+    documents=r.DocumentCounts(),
+    chunks=r.ChunkCounts(),
+    seconds=0.184,
+    errors=[],
+    reason=None,
+)
+DELETED = {**IDLE, "run_group_id": 5, "scan": r.ScanCounts(files=235, deleted=1, unchanged=235), "seconds": 0.9}
+
+
+def run(**more):
+    given = {
+        "batch_id": 3,
+        "run_group_id": 5,
+        "status": "completed",
+        "message": "240 documents",
+        "workflows": 240,
+        "documents": r.DocumentCounts(completed=240),
+        "chunks": r.ChunkCounts(total=900, embedded=900),
+        "seconds": 75.0,
+        "errors": [],
+        "started_at": AT,
+    }
+    return r.RunResult(**{**given, **more})
+
+
+def hit(rank, **more):
+    given = {
+        "rank": rank,
+        "score": 0.0328,
+        "uri": "2024/batteries.pdf",
+        "source": "papers",
+        "title": "Batteries",
+        "page_start": 3,
+        "page_end": 4,
+        "headings": ["Batteries", "Life", "What limits it"],
+        "char_start": 100,
+        "char_end": 200,
+        "text": "What limits the life of a battery is heat.\nBatteries that stay cool last longer.",
+        "chunk_id": "c" * 32,
+        "document_id": "d" * 32,
+    }
+    return r.Hit(**{**given, **more})
+
+
+LONG = "It was a long way. " * 60 + "Battery life ends here. " + "And so it goes on. " * 60
+BESIDE = r.Neighbour(text="The passage beside it.", chunk_id="e" * 32, char_start=0, char_end=22)
+SUMMARY = r.DefinitionSummary(
+    id="mine", name="Mine", description="Short passages", source="user", file="/h/param-sets/mine.yaml"
+)
+FINDING = r.Problem(
+    file="/h/workflows/x.yaml",
+    line=7,
+    path="steps[1].retires",
+    message="unknown key 'retires'",
+    suggestion="did you mean 'retries'?",
+)
+NOTE = r.Problem(file="/h/workflows/y.yaml", line=9, path="lifecycle", message="handlers are kept", level="note")
+PAGE = {"total": 3, "limit": 1, "offset": 1}
+
+SAMPLES = {
+    "init": r.InitResult(home="/h/.docmill", created=True, message="created /h/.docmill"),
+    "init again": r.InitResult(home="/h/.docmill", created=False, message="/h/.docmill is a docmill home already"),
+    "sync": r.SyncResult(**source(), sources=[r.SourceSync(**source())]),
+    "sync idle": r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE)]),
+    "sync deleted": r.SyncResult(**DELETED, sources=[r.SourceSync(**DELETED)]),
+    "sync two": r.SyncResult(
+        **source(errors=[], reason=None),
+        sources=[r.SourceSync(**source(errors=[], reason=None)), r.SourceSync(**{**IDLE, "source": "notes"})],
+    ),
+    "run": run(),
+    "run idle": run(run_group_id=None, workflows=0, message="nothing to do: every document is up to date", seconds=0.1),
+    "run paused": run(status="paused", documents=r.DocumentCounts(completed=100, degraded=4)),
+    "run failed": run(
+        status="failed", documents=r.DocumentCounts(failed=9), errors=PROBLEMS, reason="9 documents failed"
+    ),
+    "pause": r.PauseResult(
+        batch_id=3,
+        run_group_id=5,
+        status="paused",
+        message="paused; go on with `docmill resume 3`",
+        paused_at=AT,
+        progress_saved=r.ProgressSaved(processed_files=180, current_stage="embed"),
+    ),
+    "cancel": r.CancelResult(
+        batch_id=3,
+        run_group_id=5,
+        status="cancelled",
+        message="cancelled",
+        reason="wrong folder",
+        cancelled_at=AT,
+        cleanup=r.CleanupResult(partial_results_cleaned=True, processed_files_retained=1),
+    ),
+    "batch created": r.BatchCreated(batch_id=3, name="Q4", status="created", created=True, message="created batch 3"),
+    "batch list": r.BatchList(batches=[BATCH], **PAGE),
+    "batch list empty": r.BatchList(batches=[], total=0, limit=50, offset=0),
+    "batch shown": r.BatchShown(
+        batch=BATCH,
+        configuration={"workflow": "batch", "filters": {"document_type": ["pdf"]}, "webhook_url": None},
+        retry_policy=RETRY,
+        run_groups=[4, 5],
+    ),
+    "batch status": r.BatchStatus(
+        batch=BATCH,
+        status="running",
+        run_group_id=5,
+        progress=PROGRESS,
+        stages=[
+            r.Stage(
+                name="parse",
+                status="completed",
+                progress=1.0,
+                started_at=AT,
+                completed_at=LATER,
+                duration_seconds=200.0,
+                files_processed=240,
+            ),
+            r.Stage(
+                name="embed",
+                status="running",
+                progress=0.75,
+                started_at=AT,
+                completed_at=None,
+                duration_seconds=None,
+                files_processed=180,
+            ),
+        ],
+        stats=r.BatchStats(
+            processing_time_ms=200_000,
+            total_chunks=12345,
+            total_embeddings=12000,
+            average_processing_time_per_file_ms=1111.0,
+        ),
+        files=r.FileCounts(total=240, by_status={"completed": 177, "failed": 3}, by_type={"docx": 40, "pdf": 200}),
+        errors=PROBLEMS[-2:],
+        retry_policy=RETRY,
+    ),
+    "home": r.HomeStatus(
+        home="/h/.docmill",
+        engine=r.EngineHolder(pid=4242, started_at=AT, command="docmill sync papers"),
+        batches=[BATCH],
+        documents=1240,
+        chunks=12345,
+        failed_documents=3,
+        databases=["default", "fine"],
+    ),
+    "home empty": r.HomeStatus(
+        home="/h/.docmill", engine=None, batches=[], documents=0, chunks=0, failed_documents=0, databases=[]
+    ),
+    "ingest": r.IngestResult(
+        batch_id=3,
+        source="files",
+        files=[
+            r.IngestedFile(
+                document_id="a" * 32,
+                document_hash="sha256-aa",
+                uri=f"/in/{number}.pdf",
+                source="files",
+                batch_id=3,
+                outcome=outcome,
+            )
+            for number, outcome in enumerate(["new"] * 22 + ["changed", "unchanged", "duplicate"])
+        ],
+        counts=r.IngestCounts(new=22, changed=1, unchanged=1, duplicate=1, failed=1),
+        errors=PROBLEMS[-2:-1],
+        reason="1 files could not be read",
+    ),
+    "search": r.SearchResult(
+        query="what limits battery life",
+        mode="hybrid",
+        database="default",
+        hits=[
+            hit(1),
+            hit(2, uri="evil\x1b[2J[red].md", title=None, page_start=None, page_end=None, headings=[], text=LONG),
+            hit(3, title="Notes", page_end=3, headings=["Life"], before=[BESIDE], after=[BESIDE]),
+        ],
+        seconds=0.412,
+    ),
+    "search nothing": r.SearchResult(query="x", mode="fts", database="default", hits=[], seconds=0.1),
+    "export": r.ExportResult(
+        format="csv", database="default", batch_id=None, path="/o.csv", rows=1, size_bytes=2048, fields=["uri"]
+    ),
+    "databases": r.DatabaseList(
+        lancedb_dir="/h/lancedb",
+        database_count=1,
+        databases=[r.DatabaseSummary(name="default", path="default", size_bytes=10_000_000, size_human="9.5 MiB")],
+        total=1,
+        limit=50,
+        offset=0,
+    ),
+    "databases empty": r.DatabaseList(
+        lancedb_dir="/h/lancedb", database_count=0, databases=[], total=0, limit=50, offset=0
+    ),
+    "database": r.DatabaseInfo(
+        name="default",
+        path="default",
+        size_bytes=10_000_000,
+        size_human="9.5 MiB",
+        documents=r.TableInfo(count=236, size_bytes=50_000, size_human="48.8 KiB", versions=1),
+        chunks=r.TableInfo(count=1840, size_bytes=9_000_000, size_human="8.6 MiB", versions=3),
+        embeddings=r.EmbeddingsInfo(
+            provider="fastembed", model="all-MiniLM-L6-v2", vector_dim=384, fingerprint="f" * 16
+        ),
+        vector_index=r.IndexInfo(exists=False, indexed_rows=0, unindexed_rows=1840),
+        full_text_index=r.IndexInfo(exists=True, indexed_rows=1800, unindexed_rows=40),
+        tables=["documents", "chunks", "settings"],
+        versions=r.VersionInfo(docmill="0.1.0", lancedb="0.40.0", stored_version="0.1.0"),
+    ),
+    "stored documents": r.StoredDocumentList(
+        database="default",
+        document_count=3,
+        documents=[
+            r.StoredDocument(
+                id="a" * 32,
+                uri="2024/batteries.pdf",
+                source="papers",
+                title=None,
+                type="pdf",
+                version=2,
+                content_hash="sha256-aa",
+                chunk_count=12,
+                created_at=AT,
+                updated_at=LATER,
+                metadata={},
+            )
+        ],
+        **PAGE,
+    ),
+    "stored documents none": r.StoredDocumentList(
+        database="default", document_count=0, documents=[], total=0, limit=50, offset=0
+    ),
+    "vacuum": r.VacuumResult(
+        database="default",
+        status="completed",
+        size_before_bytes=2048,
+        size_after_bytes=1024,
+        space_freed_bytes=1024,
+        versions_removed=7,
+        seconds=0.5,
+    ),
+    "models": r.ModelList(
+        cache="/c",
+        models=[
+            r.ModelEntry(
+                name="mini",
+                provider="fastembed",
+                dimension=384,
+                max_tokens=256,
+                installed=True,
+                available=True,
+                size_bytes=90_000_000,
+                fingerprint="f",
+            ),
+            r.ModelEntry(
+                name="large",
+                provider="fastembed",
+                dimension=1024,
+                max_tokens=512,
+                installed=False,
+                available=False,
+                size_bytes=None,
+                fingerprint=None,
+                note="needs a download",
+            ),
+        ],
+        total=2,
+        limit=50,
+        offset=0,
+    ),
+    "model installed": r.ModelInstalled(
+        name="mini",
+        path="/c/mini",
+        fingerprint="f",
+        size_bytes=90_000_000,
+        already_installed=False,
+        message="mini is installed",
+    ),
+    "models whole": r.ModelVerified(checked=["mini"], findings=[], clean=True),
+    "models damaged": r.ModelVerified(
+        checked=["mini"],
+        findings=[r.ModelFinding(name="mini", file="model.onnx", problem="other bytes")],
+        clean=False,
+        reason="1 finding",
+    ),
+    "definitions": r.DefinitionList(kind="param_set", definitions=[SUMMARY], problems=[FINDING], **PAGE),
+    "definition": r.DefinitionShown(
+        kind="workflow", id="x", source="user", file="/x.yaml", definition={"id": "x"}, yaml="# x\nid: x\n"
+    ),
+    "validation": r.ValidationResult(kind="workflow", valid=False, checked=["a", "b"], problems=[FINDING, NOTE]),
+    "validation clean": r.ValidationResult(kind="workflow", valid=True, checked=["a"], problems=[]),
+    "definition added": r.DefinitionAdded(
+        kind="param_set", id="mine", file_path="/h/mine.yaml", message="added param set mine"
+    ),
+    "definition deleted": r.DefinitionDeleted(kind="param_set", id="mine", message="deleted param set mine"),
+    "targets": r.ParamTargets(database="own", param_sets=[SUMMARY], total=1, limit=50, offset=0),
+    "targets none": r.ParamTargets(database="own", param_sets=[], total=0, limit=50, offset=0),
+}
+
+
+def text_of(result, *, terminal=True, verbose=False, width=80):
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    write_text(console, render(result, View(width=width, terminal=terminal, verbose=verbose)))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_text_looks_as_reviewed(name, snapshot):
+    result = SAMPLES[name]
+    text = text_of(result)
+    snapshot("text", name.replace(" ", "-"), text)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert not [character for character in text if ord(character) < 32 and character != "\n"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_pipe_gets_no_advice_and_nothing_cut(name):
+    text = text_of(SAMPLES[name], terminal=False, verbose=True, width=100_000)
+    assert "search it:" not in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_json_is_one_document_that_reads_back(name, capsys):
+    result = SAMPLES[name]
+    output.show(result, SimpleNamespace(json=True, events=False, verbose=False))
+    assert type(result).model_validate(json.loads(capsys.readouterr().out)) == result
+
+
+def test_every_type_that_has_a_text_has_a_sample():
+    shown = {type_ for type_ in render.registry if type_ is not object}
+    assert shown == {type(result) for result in SAMPLES.values()}
+
+
+def test_a_type_without_a_text_is_a_fault():
+    with pytest.raises(TypeError, match="RetryPolicy"):
+        render(RETRY, View())
+
+
+def test_verbose_names_every_failure_and_every_ignored_rule():
+    text = text_of(SAMPLES["sync"], verbose=True)
+    assert "old/file 6.pdf" in text
+    assert ".DS_Store" in text
+    assert "more (-v" not in text
+
+
+def test_the_shape_of_json_stays_what_it_was(snapshot):
+    """Field names are a contract: a change here is a change for every program that reads docmill."""
+    shapes = {}
+    for name, type_ in sorted(vars(r).items()):
+        if isinstance(type_, type) and issubclass(type_, r.Result) and type_ is not r.Result:
+            shapes[name] = {field: str(info.annotation) for field, info in type_.model_fields.items()}
+    snapshot("json", "shapes", json.dumps(shapes, indent=1).replace("docmill.domain.results.", "") + "\n")
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (SAMPLES["sync idle"], 0),
+        (SAMPLES["sync"], 3),
+        (SAMPLES["sync two"], 3),
+        (r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE), r.SourceSync(**source())]), 3),
+        (r.SyncResult(**IDLE, sources=[r.SourceSync(**{**IDLE, "status": "paused"}), r.SourceSync(**source())]), 8),
+        (r.SyncResult(**{**IDLE, "errors": PROBLEMS}, sources=[]), 3),
+        (run(), 0),
+        (run(status="cancelled"), 8),
+        (run(status="paused", reason="x"), 8),
+        (run(status="failed"), 3),
+        (run(documents=r.DocumentCounts(completed=1, failed=1)), 3),
+        (SAMPLES["cancel"], 0),
+        (SAMPLES["pause"], 0),
+        (SAMPLES["ingest"], 3),
+        (SAMPLES["validation"], 6),
+        (SAMPLES["validation clean"], 0),
+        (SAMPLES["models damaged"], 3),
+        (SAMPLES["models whole"], 0),
+        (SAMPLES["batch status"], 0),
+        (SAMPLES["search nothing"], 0),
+    ],
+)
+def test_exit_codes(result, code):
+    assert output.exit_code(result) == code
+
+
+def test_degraded_documents_count_only_when_asked():
+    degraded = run(documents=r.DocumentCounts(completed=5, degraded=2))
+    assert output.exit_code(judged(degraded, fail_on_degraded=False)) == 0
+    strict = judged(degraded, fail_on_degraded=True)
+    assert (output.exit_code(strict), strict.reason) == (3, "2 documents degraded")
+    both = judged(SAMPLES["sync"], fail_on_degraded=True)
+    assert both.reason == "9 documents failed, 2 documents degraded"
+    assert judged(run(), fail_on_degraded=True).reason is None
