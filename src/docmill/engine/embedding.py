@@ -58,7 +58,16 @@ class EmbedStage:
         self._fresh: list[tuple[bytes, bytes]] = []
         self._saved = time.monotonic()
         self._warmed = False
-        self.running = 0
+        self._in_flight: list[list[Text]] = []
+
+    @property
+    def running(self) -> int:
+        """Micro-batches that workers are at."""
+        return len(self._in_flight)
+
+    def computes_for(self, group: GroupWork) -> bool:
+        """Whether a worker is at a text that this group asked for."""
+        return any(self._owners.get(text.key) is group for batch in self._in_flight for text in batch)
 
     @property
     def backlog(self) -> int:
@@ -114,7 +123,7 @@ class EmbedStage:
             limit = self._pipeline.embed.timeout_s
             task = (self, batch, tries)
             self._executor().submit(task, worker.run_embed, method, params, THREADS, texts, timeout=limit)
-            self.running += 1
+            self._in_flight.append(batch)
         if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
             self.save()
 
@@ -145,7 +154,7 @@ class EmbedStage:
         from pebble import ProcessExpired
 
         _stage, batch, tries = done.tag
-        self.running -= 1
+        self._in_flight = [each for each in self._in_flight if each is not batch]
         try:
             data: bytes = done.future.result()
         except CancelledError:

@@ -159,9 +159,11 @@ class Ledger:
         self.move(
             Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=failure.code, fields=fields)
         )
-        key = work.group.pipeline.key
+        database, key = work.group.pipeline.database, work.group.pipeline.key
         self.after(
-            lambda tx: settling.record_failure(tx, work.document_id, work.version, key, failure, retries=attempts)
+            lambda tx: settling.record_failure(
+                tx, work.document_id, work.version, database, key, failure, retries=attempts
+            )
         )
         batch, group = work.group.batch_id, work.group.id
         self.after(

@@ -47,6 +47,7 @@ class LegStage:
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
         self._same: dict[str, list[Work]] = {}
         self.running: dict[int, Work] = {}
+        self.hold = False  # begin no further leg: the stages behind have enough to do
 
     def __len__(self) -> int:
         return (
@@ -76,7 +77,7 @@ class LegStage:
 
     def dispatch(self) -> None:
         """Keep as many legs running as pay."""
-        while self._queue and len(self.running) < self._at_once:
+        while self._queue and len(self.running) < self._at_once and not self.hold:
             work, refs = self._queue.popleft()
             leg = [work.steps[step.name] for step in work.group.pipeline.leg]
             for row in leg:

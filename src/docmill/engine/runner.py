@@ -36,6 +36,7 @@ from docmill.stores.state.transitions import Move
 LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
 WAIT_SECONDS = 0.1
 MOST_ACTIVE = 1024  # documents in memory at once
+MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 PROGRESS_SECONDS = 0.1
 
 
@@ -111,7 +112,7 @@ class Runner:
         return any(group.halt != "stop" for group in self.groups.values())
 
     def _claim(self) -> None:
-        backlog = sum(stage.backlog for stage in self.embeds.values())
+        backlog = self._backlog()
         for group in list(self.groups.values()):
             room = min(MOST_ACTIVE - len(self.active), 256)
             if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > 64:
@@ -123,25 +124,29 @@ class Runner:
             works = intake.claim(self.ledger, group, self.active.keys(), room)
             self.active.update((work.run_id, work) for work in works)
             group.active += len(works)
-            if works:
-                self._embed_stage(group).warm()
-            else:  # what is left waits for its next try
+            if not works:  # what is left waits for its next try
                 group.claim_after = time.monotonic() + LOOK_SECONDS
             self.legs.add(works)
+            if len(self.legs):  # where every document has its chunks already, there is seldom anything to embed
+                self._embed_stage(group).warm()
+
+    def _backlog(self) -> int:
+        return sum(stage.backlog for stage in self.embeds.values())
 
     # ---- submit ------------------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        chunked, self._chunked[:] = list(self._chunked), []
+        self._release([work for work in self._chunked if work.group.halt])
+        chunked, self._chunked[:] = [work for work in self._chunked if not work.group.halt], []
         for stage in {id(s): s for s in (self._embed_stage(work.group) for work in chunked)}.values():
             stage.add([work for work in chunked if self._embed_stage(work.group) is stage])
         for work in chunked:
             assert work.content is not None
             work.group.chunks_total += len(work.content.chunks)
-        if any(group.halt for group in self.groups.values()):
-            return  # what is in flight is to end first; that takes a moment
         for stage in self.embeds.values():
             stage.dispatch(more_to_come=len(self.legs) > 0)
+        self.legs.hold = self._backlog() > MOST_BACKLOG
+        self.legs.dispatch()
 
     def _store(self) -> None:
         quiet = not len(self.legs) and not any(stage.backlog or stage.running for stage in self.embeds.values())
@@ -242,12 +247,12 @@ class Runner:
     def _finish(self, group: GroupWork) -> Status:
         """End a group, unless there is more to do in it: in one transaction, as other shells may put runs back."""
         self.ledger.flush()
-        renewed = self.queries.came_due(group.id)
-        steps = group.pipeline.planned_group(group.batch_id).steps
+        planned = group.pipeline.planned_group(group.batch_id)
+        came_due = self.queries.came_due(group.id, planned.pipeline_key)
         ended: list[Status] = []
 
         def finish(tx: Transaction) -> None:
-            groups.renew_runs(tx, group.id, renewed, steps)
+            groups.renew_runs(tx, group.id, planned, came_due)
             ended.append(groups.finish_group(tx, group.id))
 
         self.ledger.flush(finish)
@@ -264,9 +269,10 @@ class Runner:
             released += [*self.legs.kill(group.id), *store.drop(group.id)]
         self._feed()
         released += embed.drop(group.id)
-        if any(work.group.id == group.id for work in self.legs.running.values()) or embed.running:
+        in_flight = any(work.group is group for work in self.legs.running.values()) or embed.computes_for(group)
+        if in_flight and group.halt != "cancel":
             self._release(released)
-            return  # what is in flight ends within a moment; this comes again
+            return  # it ends within a moment; this comes again
         store.flush()
         embed.save()
         self._release([*released, *(work for work in self.active.values() if work.group.id == group.id)])

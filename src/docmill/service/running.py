@@ -7,8 +7,6 @@ is carried out here and now, under the engine's lock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +17,17 @@ from docmill.domain.planning import Selection
 from docmill.domain.results import CancelResult, CleanupResult, PauseResult, ProgressSaved, RunResult
 from docmill.domain.status import Entity, Trigger, transition
 from docmill.engine import pipelines
-from docmill.errors import DocumentError, DocumentNotFound, EngineBusy, InvalidState, UsageError
+from docmill.errors import DocumentError, DocumentNotFound, InvalidState, UsageError
 from docmill.service import shapes, sources
-from docmill.service.engines import POLL_SECONDS, unless_running, work_until_done
+from docmill.service.controlling import control, supersede, writing
+from docmill.service.engines import work_until_done
 from docmill.service.pipelines import prepare
+from docmill.service.recovery import recover_lost_database
 from docmill.settings import Settings, find_home
 from docmill.sources import folder as folders
 from docmill.stores.queries import Queries, Row, reading
-from docmill.stores.state import State, catalogue, groups
+from docmill.stores.state import catalogue, groups
 from docmill.stores.state.database import Transaction
-
-CONTROL_SECONDS = 60.0  # how long pause and cancel wait for an engine to obey before they say that it does not
-
 
 def start(
     settings: Settings,
@@ -55,8 +52,9 @@ def start(
         raise _illegal(row, Trigger.START, "docmill resume")
     pipeline = prepare(home, reporter, workflow or row["workflow"], params or row["params"], overrides or [])
     group_id: int | None
-    with _state(home) as state, state.transaction() as tx:
-        groups.supersede_groups(tx, row["id"], pipeline.database, pipeline.key)
+    supersede(home, row["id"], pipeline)
+    recover_lost_database(home, reporter, pipeline.database)
+    with writing(home) as state, state.transaction() as tx:
         selection = Selection(batch_id=row["id"], document_ids=selected)
         group_id = groups.create_group(tx, pipeline.planned_group(row["id"]), selection)
         sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
@@ -72,17 +70,18 @@ def resume(settings: Settings, reporter: Reporter, batch: str) -> RunResult:
     began, resumed_at = time.perf_counter(), now()
     with reading(home) as queries:
         row = queries.batch(batch)
-        group = queries.newest_group(row["id"], ["paused", "running"])
-    if group is None:
+        found = _groups(queries, row["id"], "paused", "running")
+    if not found:
         raise _illegal(row, Trigger.RESUME, "docmill start")
-    if group["status"] == "paused":
-        with _state(home) as state, state.transaction() as tx:
-            groups.resume_group(tx, group["id"])
-    elif group["control"] == "pause":  # asked for, but not obeyed yet: take it back
-        with _state(home) as state, state.transaction() as tx:
-            groups.request(tx, group["id"], None)
-    work_until_done(home, settings, reporter, [group["id"]])
-    return _run_result(home, row["id"], group["id"], began, resumed_at=resumed_at)
+    with writing(home) as state, state.transaction() as tx:
+        for group in found:
+            if tx.value("SELECT status FROM run_group WHERE id = ?", [group["id"]]) == "paused":
+                groups.resume_group(tx, group["id"])
+            elif group["control"] == "pause":  # asked for, but not obeyed yet: take it back
+                groups.request(tx, group["id"], None)
+    group_ids = [group["id"] for group in found]
+    work_until_done(home, settings, reporter, group_ids)
+    return _run_result(home, row["id"], group_ids[-1], began, resumed_at=resumed_at)
 
 
 def pause(settings: Settings, batch: str) -> PauseResult:
@@ -90,10 +89,11 @@ def pause(settings: Settings, batch: str) -> PauseResult:
     home = find_home(settings)
     with reading(home) as queries:
         row = queries.batch(batch)
-        group = queries.newest_group(row["id"], ["running"])
-    if group is None:
+        found = _groups(queries, row["id"], "running")
+    if not found:
         raise _illegal(row, Trigger.PAUSE, "docmill status")
-    _control(home, group["id"], "pause", None, lambda tx: groups.pause_group(tx, group["id"]))
+    for group in found:
+        control(home, group["id"], "pause")
     with reading(home) as queries, queries.snapshot():
         after = queries.group(group["id"])
         assert after is not None
@@ -116,15 +116,16 @@ def cancel(settings: Settings, batch: str, *, reason: str | None = None, cleanup
     home = find_home(settings)
     with reading(home) as queries:
         row = queries.batch(batch)
-        group = queries.newest_group(row["id"], ["created", "scheduled", "running", "paused"])
-    if group is None:
+        found = _groups(queries, row["id"], *transition(Entity.GROUP, Trigger.CANCEL).sources)
+    if not found:
         raise _illegal(row, Trigger.CANCEL, "docmill status")
-    if group["status"] == "running":
-        _control(home, group["id"], "cancel", reason, lambda tx: groups.cancel_group(tx, group["id"], reason))
-    else:
-        with _state(home) as state, state.transaction() as tx:
-            groups.cancel_group(tx, group["id"], reason)
-    cleaned = cleanup and _clean_up(home, group["id"])
+    for group in found:
+        if group["status"] == "running":
+            control(home, group["id"], "cancel", reason)
+        else:
+            with writing(home) as state, state.transaction() as tx:
+                groups.cancel_group(tx, group["id"], reason)
+    cleaned = cleanup and all([_clean_up(home, group["id"]) for group in found])
     with reading(home) as queries, queries.snapshot():
         after = queries.group(group["id"])
         assert after is not None
@@ -159,12 +160,19 @@ def retry(
             "no failed document to retry", current_status=row["status"], valid_statuses=["completed", "failed"]
         )
     touched = [_rehash(each) for each in failed]
-    with _state(home) as state, state.transaction() as tx:
+    with writing(home) as state, state.transaction() as tx:
         group_ids = _put_back(tx, row["id"], [pair for pair in zip(failed, touched, strict=True) if pair[1]])
     work_until_done(home, settings, reporter, group_ids)
     return _run_result(
         home, row["id"], max(group_ids, default=None), began, retried_at=retried_at, retried_files=len(failed)
     )
+
+
+def _groups(queries: Queries, batch_id: int, *statuses: str) -> list[Row]:
+    """A batch's groups in one of the statuses, oldest first."""
+    marks = ", ".join("?" for _ in statuses)
+    sql = f"SELECT * FROM run_group WHERE batch_id = ? AND status IN ({marks}) ORDER BY id"  # noqa: S608 - question marks only
+    return queries.rows(sql, [batch_id, *statuses])
 
 
 def _failed(queries: Queries, batch_id: int, files: list[str] | None) -> list[Row]:
@@ -209,6 +217,8 @@ def _put_back(tx: Transaction, batch_id: int, pairs: list[tuple[Row, HashedFile 
             continue
         if hashed.content_hash != row["content_hash"]:
             catalogue.replace_content(tx, [(_known(row), hashed)], batch_id)
+        else:
+            tx.run("UPDATE document SET failed_key = NULL WHERE id = ?", [row["id"]])
         changed.setdefault(row["run_group_id"], []).append(row["id"])
     for group_id, run_ids in same.items():
         groups.retry_runs(tx, group_id, run_ids)
@@ -240,49 +250,15 @@ def _document_ids(queries: Queries, batch_id: int, named: list[str]) -> tuple[st
     return tuple(ids)
 
 
-def _control(home: Path, group_id: int, control: str, reason: str | None, act: Callable[[Transaction], None]) -> None:
-    """Leave word for the engine and wait until it is done; where there is no engine, do it."""
-    with _state(home) as state:
-        with state.transaction() as tx:
-            groups.request(tx, group_id, control, reason=reason)
-        deadline = time.monotonic() + CONTROL_SECONDS
-
-        def here() -> None:
-            with state.transaction() as tx:
-                groups.recover(tx)
-                if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) == "running":
-                    act(tx)
-
-        while time.monotonic() < deadline:
-            with reading(home) as queries:
-                row = queries.group(group_id)
-            if row is None or row["status"] != "running" or unless_running(home, here):
-                return
-            time.sleep(POLL_SECONDS / 2)
-    raise EngineBusy(
-        f"the engine has not obeyed within {CONTROL_SECONDS:.0f} s; it is asked to {control} and will when it can",
-        hint="`docmill status` shows how it stands",
-    )
-
-
 def _clean_up(home: Path, group_id: int) -> bool:
     """Drop what cancelled runs left: the step records of work that was begun. Artifacts may serve others and stay."""
-    with _state(home) as state, state.transaction() as tx:
+    with writing(home) as state, state.transaction() as tx:
         tx.run(
             "DELETE FROM run_step WHERE run_group_id = ? AND run_id IN"
             " (SELECT id FROM run WHERE run_group_id = ? AND status = 'cancelled')",
             [group_id, group_id],
         )
     return True
-
-
-@contextmanager
-def _state(home: Path) -> Iterator[State]:
-    state = State(home)
-    try:
-        yield state
-    finally:
-        state.close()
 
 
 def _illegal(row: Row, trigger: Trigger, command: str) -> InvalidState:

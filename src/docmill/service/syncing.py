@@ -6,7 +6,7 @@ A sync that finds nothing to do reads SQLite, looks at the folder, and is done: 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
@@ -18,6 +18,7 @@ from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoun
 from docmill.service import shapes, sources
 from docmill.service.home import init
 from docmill.service.pipelines import prepare
+from docmill.service.recovery import recover_lost_database
 from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.sources import folder as folders
 from docmill.stores.queries import Row, reading
@@ -37,7 +38,12 @@ class _Synced:
     started: float
     batch: Row | None
     batch_id: int = 0
-    group_id: int | None = None
+    group_ids: list[int] = field(default_factory=list)
+
+    @property
+    def group_id(self) -> int | None:
+        """The group that the figures are of."""
+        return self.group_ids[-1] if self.group_ids else None
 
 
 def sync(
@@ -69,9 +75,10 @@ def sync(
         used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
                 params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
         pipeline = prepare(home, reporter, *used, overrides or [])
+        recover_lost_database(home, reporter, pipeline.database)
         _begin(home, pipeline, one)
         synced.append((one, pipeline))
-    groups = [one.group_id for one, _pipeline in synced if one.group_id is not None]
+    groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
     if groups:
         from docmill.service.engines import work_until_done
 
@@ -149,8 +156,11 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
         with reading(home) as queries:
             if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
                 return
+    from docmill.service.controlling import supersede
     from docmill.stores.state import State, catalogue, groups
 
+    if one.batch_id:
+        supersede(home, one.batch_id, pipeline)
     state = State(home)
     try:
         with state.transaction() as tx:
@@ -161,12 +171,11 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
             tx.run("UPDATE batch SET workflow = ?, params = ? WHERE id = ?", [*used, one.batch_id])
             catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
-            groups.supersede_groups(tx, one.batch_id, pipeline.database, pipeline.key)
             planned = pipeline.planned_group(one.batch_id)
-            one.group_id = groups.create_group(tx, planned, Selection(source=one.source))
-            if one.group_id is None:  # an unfinished group of an earlier call may still have work
-                sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id DESC LIMIT 1"
-                one.group_id = tx.value(sql, [one.batch_id])
+            groups.create_group(tx, planned, Selection(source=one.source))
+            # With the new group, unfinished ones of earlier calls: theirs is the rest of the work.
+            sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
+            one.group_ids = [row.id for row in tx.rows(sql, [one.batch_id])]
     finally:
         state.close()
 

@@ -57,7 +57,7 @@ class EmbeddingCache:
         return self._connection
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        """Set a damaged file aside. Raises StorageError where it is not the file that is bad, but the disk or a lock."""
+        """Set a damaged file aside. Raises StorageError where not the file is bad, but the disk or a lock."""
         if isinstance(error, sqlite3.OperationalError):
             raise StorageError(f"cache.db cannot be used: {error}", hint="free the disk and try again") from error
         self.close()

@@ -94,22 +94,21 @@ class Queries:
             [source, pipeline_key, database, pipeline_key, database, source],
         )
 
-    def came_due(self, group_id: int) -> list[Row]:
+    def came_due(self, group_id: int, pipeline_key: str) -> list[str]:
         """Documents that changed, moved or came back while a group was at them, and that no run is at any more.
 
         A failure of the content that a document still has does not make it due again.
         """
-        return self.rows(
-            "SELECT d.id, d.content_hash, d.version FROM run r JOIN run_group g ON g.id = r.run_group_id"
-            " JOIN document d ON d.id = r.document_id WHERE g.id = ? AND d.state = 'active'"
-            " AND r.id = (SELECT MAX(id) FROM run WHERE run_group_id = g.id AND document_id = d.id)"
-            " AND (r.version != d.version OR r.status != 'failed') AND COALESCE(d.failed_key, '') != g.pipeline_key"
-            " AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id AND p.database = g.database"
-            " AND p.settled_key = g.pipeline_key AND p.state = 'stored')"
-            " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.document_id = d.id AND o.database = g.database"
-            " AND o.status IN ('pending', 'running'))",
-            [group_id],
+        rows = self.rows(
+            "SELECT d.id FROM run r JOIN document d ON d.id = r.document_id WHERE r.run_group_id = ?1"
+            " AND d.state = 'active' AND COALESCE(d.failed_key, '') != ?2 AND (r.version != d.version"
+            " OR r.status != 'failed') AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
+            " AND p.database = r.database AND p.settled_key = ?2 AND p.state = 'stored')"
+            " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.document_id = d.id AND o.database = r.database"
+            " AND (o.status IN ('pending', 'running') OR o.id > r.id))",
+            [group_id, pipeline_key],
         )
+        return [row["id"] for row in rows]
 
     def failed_documents(self, condition: str, values: Sequence[Any], limit: int = 1000) -> list[Row]:
         """Documents that failed, and stay so. ``condition`` is on ``document`` and written by the caller's code."""

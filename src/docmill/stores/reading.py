@@ -168,6 +168,11 @@ def databases(home: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir() if (each / f"{SETTINGS}.lance").is_dir())
 
 
+def is_whole(home: Path, name: str) -> bool:
+    """Whether all tables of a database have their folders. Looks at folders only."""
+    return all((home / "lancedb" / name / f"{table}.lance").is_dir() for table in (SETTINGS, DOCUMENTS, CHUNKS))
+
+
 def size_bytes(folder: Path) -> int:
     """Of all files below; files that vanish meanwhile count nothing."""
     total = 0
@@ -189,6 +194,7 @@ __all__ = [
     "Scope",
     "databases",
     "fuse",
+    "is_whole",
     "neighbours",
     "require_model",
     "rows_of",

@@ -104,7 +104,8 @@ def _(result: IngestResult, view: View) -> list[RenderableType]:
 def _configuration(configuration: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Whatever is set, one row each; nested values as JSON."""
     rows = []
-    for name, value in configuration.items():
+    for name, given in configuration.items():
+        value = {key: each for key, each in given.items() if each} if isinstance(given, dict) else given
         if value in (None, "", [], {}):
             continue
         text = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)

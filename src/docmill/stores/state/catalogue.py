@@ -34,7 +34,7 @@ def add_documents(
     tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
 ) -> list[str]:
     """New documents, or deleted ones whose file is back. Returns their ids, in order."""
-    return [_revive(tx, source, batch_id, file) or _insert(tx, source, batch_id, file, meta or {}) for file in files]
+    return [_revive(tx, source, batch_id, file, meta) or _insert(tx, source, batch_id, file, meta or {}) for file in files]
 
 
 def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
@@ -80,7 +80,9 @@ def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]])
         _write_stat(tx, document.id, hashed)
 
 
-def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile) -> str | None:
+def _revive(
+    tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None
+) -> str | None:
     row = tx.rows(
         "SELECT id, version, content_hash FROM document WHERE source = ? AND uri = ? AND state = 'deleted'"
         " ORDER BY updated_at DESC LIMIT 1",
@@ -92,8 +94,16 @@ def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile) -> 
     version += content_hash != hashed.content_hash
     tx.run(
         "UPDATE document SET state = 'active', content_hash = ?, size_bytes = ?, version = ?, batch_id = ?,"
-        " failed_key = NULL, outcome = NULL, updated_at = ? WHERE id = ?",
-        [hashed.content_hash, hashed.file.stat.size, version, batch_id, now(), document_id],
+        " failed_key = NULL, outcome = NULL, meta = COALESCE(?, meta), updated_at = ? WHERE id = ?",
+        [
+            hashed.content_hash,
+            hashed.file.stat.size,
+            version,
+            batch_id,
+            json.dumps(meta, ensure_ascii=False) if meta else None,
+            now(),
+            document_id,
+        ],
     )
     # Rows that were about to leave a database are replaced by the coming run instead.
     tx.run("UPDATE placement SET state = 'storing' WHERE document_id = ? AND state = 'leaving'", [document_id])

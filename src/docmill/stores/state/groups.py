@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from docmill.domain.events import now
-from docmill.domain.planning import PlannedGroup, PlannedStep, Selection
+from docmill.domain.planning import PlannedGroup, Selection
 from docmill.domain.status import Entity, Status, Trigger, roll_up_group
 from docmill.errors import InvalidState, ModelMismatch
 from docmill.stores.state.database import Transaction
@@ -63,9 +63,7 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
     }
     group_id = tx.insert_one("run_group", group_row)
     apply(tx, [Move(Entity.GROUP, Trigger.START, group_id, group_id, at=at)])
-    _create_runs(
-        tx, (group_id, group.batch_id, group.database), group.steps, due, at, max_retries=batch.max_retries
-    )
+    _create_runs(tx, group_id, group, due, at, max_retries=batch.max_retries)
     return group_id
 
 
@@ -85,23 +83,15 @@ def _require_model(tx: Transaction, group: PlannedGroup) -> None:
 
 
 def _create_runs(
-    tx: Transaction,
-    place: tuple[int, int, str],
-    steps: Sequence[PlannedStep],
-    due: Sequence[Any],
-    at: str,
-    *,
-    max_retries: int,
+    tx: Transaction, group_id: int, group: PlannedGroup, due: Sequence[Any], at: str, *, max_retries: int
 ) -> None:
-    """``place``: the ids of group and batch, and the database."""
-    group_id, batch_id, database = place
     before = tx.value("SELECT COALESCE(MAX(id), 0) FROM run")
     tx.many(
         "INSERT INTO run (run_group_id, batch_id, document_id, database, content_hash, version, status, degraded,"
         " chunk_count, crashes, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, 0, ?)",
-        [(group_id, batch_id, row.id, database, row.content_hash, row.version, at) for row in due],
+        [(group_id, group.batch_id, row.id, group.database, row.content_hash, row.version, at) for row in due],
     )
-    for number, step in enumerate(steps):
+    for number, step in enumerate(group.steps):
         tx.run(
             "INSERT INTO run_step (run_id, run_group_id, number, name, type, status, retry, retries, reused,"
             " engine_epoch, status_meta)"
@@ -122,15 +112,6 @@ def _select(columns: str, group: PlannedGroup, selection: Selection) -> tuple[st
         condition += f" AND id IN ({marks})"
         values.extend(selection.document_ids)
     return f"SELECT {columns} FROM document WHERE {condition} ORDER BY uri", values  # noqa: S608 - our own columns and marks
-
-
-def supersede_groups(tx: Transaction, batch_id: int, database: str, pipeline_key: str) -> None:
-    """Cancel what is left of a batch's running groups that another pipeline has made stale."""
-    for row in tx.rows(
-        "SELECT id FROM run_group WHERE batch_id = ? AND database = ? AND pipeline_key != ? AND status = 'running'",
-        [batch_id, database, pipeline_key],
-    ):
-        cancel_group(tx, row.id, "superseded by a start with other definitions")
 
 
 def request(tx: Transaction, group_id: int, control: str | None, *, reason: str | None = None) -> None:
@@ -188,12 +169,15 @@ def finish_group(tx: Transaction, group_id: int) -> Status:
     return status
 
 
-def renew_runs(tx: Transaction, group_id: int, documents: Sequence[Any], steps: Sequence[PlannedStep]) -> None:
-    """One more run each for documents that have come to be due again while the group ran (``id`` and ``version``)."""
-    group = tx.rows("SELECT batch_id, database FROM run_group WHERE id = ?", [group_id])[0]
-    retries = tx.value("SELECT max_retries FROM batch WHERE id = ?", [group.batch_id])
-    place = (group_id, group.batch_id, group.database)
-    _create_runs(tx, place, steps, documents, now(), max_retries=retries)
+def renew_runs(tx: Transaction, group_id: int, group: PlannedGroup, document_ids: Sequence[str]) -> None:
+    """One more run for each of these documents that is due: they changed or moved while the group was at them."""
+    due: list[Any] = []
+    for start in range(0, len(document_ids), 500):
+        selection = Selection(document_ids=tuple(document_ids[start : start + 500]))
+        due += tx.rows(*_select("id, content_hash, version", group, selection))
+    if due:
+        retries = tx.value("SELECT max_retries FROM batch WHERE id = ?", [group.batch_id])
+        _create_runs(tx, group_id, group, due, now(), max_retries=retries)
 
 
 def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
@@ -207,6 +191,9 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
         current = tx.value("SELECT version FROM document WHERE id = ? AND state = 'active'", [run.document_id])
         if current != run.version:
             raise InvalidState("the file has changed or gone since; run `docmill sync` or `docmill start` instead")
+        sql = "SELECT 1 FROM run WHERE document_id = ? AND database = ? AND status IN ('pending', 'running')"
+        if tx.value(sql, [run.document_id, run.database]):
+            raise InvalidState("another run is at one of the documents already; `docmill status` shows it")
         tx.run(
             "UPDATE document SET failed_key = NULL, outcome = NULL, retry_count = retry_count + 1 WHERE id = ?",
             [run.document_id],
@@ -219,7 +206,7 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
             for row in tx.rows("SELECT id FROM run_step WHERE run_id = ? AND status IN ('failed', 'error')", [run_id])
         ]
     if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) != Status.RUNNING:
-        fields = {"completed_at": None, "status_message": None}
+        fields = {"completed_at": None, "status_message": None, "control": None}
         moves.append(Move(Entity.GROUP, Trigger.RETRY, group_id, group_id, fields=fields))
     apply(tx, moves)
 

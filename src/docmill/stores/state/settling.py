@@ -61,6 +61,16 @@ def forget_placements(tx: Transaction, database: str, document_ids: Sequence[str
     )
 
 
+def forget_database(tx: Transaction, database: str) -> int:
+    """Its files are gone: every document that lay there is due again. Returns how many there were."""
+    tx.run("DELETE FROM database WHERE name = ?", [database])  # the new one may be of another model
+    return tx.run(
+        "UPDATE placement SET state = 'storing', settled_key = NULL, updated_at = ? WHERE database = ?"
+        " AND state = 'stored'",
+        [now(), database],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A document whose rows are published."""
@@ -93,9 +103,19 @@ def record_stored(tx: Transaction, database: str, settled_key: str, documents: S
 
 
 def record_failure(
-    tx: Transaction, document_id: str, version: int, pipeline_key: str, failure: Failure, *, retries: int
+    tx: Transaction,
+    document_id: str,
+    version: int,
+    database: str,
+    pipeline_key: str,
+    failure: Failure,
+    *,
+    retries: int,
 ) -> None:
-    """A document's failure. One that is permanent takes the rows of older versions out of the databases."""
+    """A document's failure. One that is permanent takes the rows of older versions out of all databases.
+
+    What other pipelines have made of this version, in other databases, stays.
+    """
     at = now()
     changed = tx.run(
         "UPDATE document SET outcome = 'failed', failed_key = ?, error_stage = ?, error_code = ?, error_message = ?,"
@@ -114,8 +134,9 @@ def record_failure(
     )
     if changed and failure.permanent:
         tx.run(
-            "UPDATE placement SET state = 'leaving', settled_key = NULL WHERE document_id = ? AND state != 'leaving'",
-            [document_id],
+            "UPDATE placement SET state = 'leaving', settled_key = NULL"
+            " WHERE document_id = ? AND state != 'leaving' AND (database = ? OR settled_key IS NULL)",
+            [document_id, database],
         )
 
 

@@ -1,0 +1,73 @@
+"""What one shell wants of a run group that another shell's engine may be at: a pause, or its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from docmill.engine.pipelines import CompiledPipeline
+from docmill.errors import EngineBusy
+from docmill.service.engines import POLL_SECONDS, unless_running
+from docmill.stores.queries import reading
+from docmill.stores.state import State, groups
+
+CONTROL_SECONDS = 60.0  # how long pause and cancel wait for an engine to obey before they say that it does not
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[State]:
+    """The state, opened for the length of a ``with``."""
+    state = State(home)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def control(home: Path, group_id: int, wish: Literal["pause", "cancel"], reason: str | None = None) -> None:
+    """Leave word for the engine and wait until it has obeyed; where there is no engine, do it here.
+
+    Raises EngineBusy where that takes longer than CONTROL_SECONDS. A group that has ended meanwhile stays as it is.
+    """
+    with writing(home) as state:
+        with state.transaction() as tx:
+            groups.request(tx, group_id, wish, reason=reason)
+        deadline = time.monotonic() + CONTROL_SECONDS
+
+        def here() -> None:
+            with state.transaction() as tx:
+                groups.recover(tx)
+                if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) != "running":
+                    return
+                if wish == "pause":
+                    groups.pause_group(tx, group_id)
+                else:
+                    groups.cancel_group(tx, group_id, reason)
+
+        while time.monotonic() < deadline:
+            with reading(home) as queries:
+                row = queries.group(group_id)
+            if row is None or row["status"] != "running" or unless_running(home, here):
+                return
+            time.sleep(POLL_SECONDS / 2)
+    raise EngineBusy(
+        f"the engine has not obeyed within {CONTROL_SECONDS:.0f} s; it is asked to {wish} and will when it can",
+        hint="`docmill status` shows how it stands",
+    )
+
+
+def supersede(home: Path, batch_id: int, pipeline: CompiledPipeline) -> None:
+    """Cancel what is left of a batch's running groups that the pipeline makes stale: same database, other definitions.
+
+    By way of the engine that may be at them: nobody else may touch a run that an engine has in its hands.
+    """
+    with reading(home) as queries:
+        stale = queries.rows(
+            "SELECT id FROM run_group WHERE batch_id = ? AND database = ? AND pipeline_key != ? AND status = 'running'",
+            [batch_id, pipeline.database, pipeline.key],
+        )
+    for row in stale:
+        control(home, row["id"], "cancel", "superseded by a start with other definitions")

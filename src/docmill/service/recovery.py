@@ -1,0 +1,35 @@
+"""Notices what has got lost under a home, before anything claims to be up to date over nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docmill.domain.events import MessageEvent, Reporter
+from docmill.stores.queries import reading
+from docmill.stores.reading import is_whole
+
+
+def is_lost(home: Path, database: str) -> bool:
+    """The state says that documents are stored in the database, and its folder or one of its tables is gone."""
+    if is_whole(home, database):
+        return False
+    with reading(home) as queries:
+        sql = "SELECT 1 FROM placement WHERE database = ? AND state = 'stored' LIMIT 1"
+        return queries.value(sql, [database]) is not None
+
+
+def recover_lost_database(home: Path, reporter: Reporter, database: str) -> None:
+    """Make every document of a database that is gone due again: artifacts and cached vectors fill a new one."""
+    if not is_lost(home, database):
+        return
+    from docmill.stores.state import State, settling
+
+    state = State(home)
+    try:
+        with state.transaction() as tx:
+            documents = settling.forget_database(tx, database)
+            message = f"database {database} is gone from {home / 'lancedb'}; it is made anew"
+            settling.log(tx, "warning", message, documents=documents)
+    finally:
+        state.close()
+    reporter.emit(MessageEvent("warning", message))
