@@ -106,6 +106,10 @@ class Ledger:
         self._step(work, step, Trigger.FAIL, fields, at=at, message=failure.code)
         step.status = "failed"
         work.group.stages[step.name]["failed"] += 1
+        for later in work.steps.values():
+            if later.status == "pending":
+                self._step(work, later, Trigger.SKIP, {"completed_at": at}, at=at)
+                later.status = "skipped"
 
     def retry_step(self, work: Work, step: StepRow, failure: Failure, *, at: str, retry_at: str) -> None:
         fields = {"retry": step.retry + 1, "retry_at": retry_at, "status_message": f"{failure.code}: {failure.message}"}

@@ -239,8 +239,7 @@ class Runner:
                 group.runs = Counter(self.queries.run_counts(group.id))
                 continue
             self._report(group)
-            for name in group.stages:
-                self.reporter.emit(StageCompleteEvent(group.batch_id, group.id, name, round(_age(group), 3)))
+            self._report_stages(group)
             del self.groups[group.id]
             self._looked = 0.0
 
@@ -257,6 +256,13 @@ class Runner:
 
         self.ledger.flush(finish)
         return ended[0]
+
+    def _report_stages(self, group: GroupWork) -> None:
+        for row in self.queries.stages(group.id):
+            if row["started_at"] and row["completed_at"]:
+                spent = datetime.fromisoformat(row["completed_at"]) - datetime.fromisoformat(row["started_at"])
+                seconds = round(spent.total_seconds(), 3)
+                self.reporter.emit(StageCompleteEvent(group.batch_id, group.id, row["name"], seconds))
 
     # ---- stopping ----------------------------------------------------------------------------------------------------
 
@@ -366,10 +372,6 @@ class Runner:
         self.queries.close()
         self.cache.close()
         self.state.close()
-
-
-def _age(group: GroupWork) -> float:
-    return time.monotonic() - group.started
 
 
 def _import_lancedb() -> None:

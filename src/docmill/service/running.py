@@ -29,6 +29,7 @@ from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import catalogue, groups
 from docmill.stores.state.database import Transaction
 
+
 def start(
     settings: Settings,
     reporter: Reporter,
@@ -125,7 +126,8 @@ def cancel(settings: Settings, batch: str, *, reason: str | None = None, cleanup
         else:
             with writing(home) as state, state.transaction() as tx:
                 groups.cancel_group(tx, group["id"], reason)
-    cleaned = cleanup and all([_clean_up(home, group["id"]) for group in found])
+    if cleanup:
+        _clean_up(home, [group["id"] for group in found])
     with reading(home) as queries, queries.snapshot():
         after = queries.group(group["id"])
         assert after is not None
@@ -137,7 +139,7 @@ def cancel(settings: Settings, batch: str, *, reason: str | None = None, cleanup
         message="cancelled" if after["status"] == "cancelled" else "it ended before it could be cancelled",
         reason=reason,
         cancelled_at=after["completed_at"],
-        cleanup=CleanupResult(partial_results_cleaned=cleaned, processed_files_retained=kept),
+        cleanup=CleanupResult(partial_results_cleaned=cleanup, processed_files_retained=kept),
     )
 
 
@@ -250,15 +252,14 @@ def _document_ids(queries: Queries, batch_id: int, named: list[str]) -> tuple[st
     return tuple(ids)
 
 
-def _clean_up(home: Path, group_id: int) -> bool:
+def _clean_up(home: Path, group_ids: list[int]) -> None:
     """Drop what cancelled runs left: the step records of work that was begun. Artifacts may serve others and stay."""
     with writing(home) as state, state.transaction() as tx:
-        tx.run(
+        tx.many(
             "DELETE FROM run_step WHERE run_group_id = ? AND run_id IN"
             " (SELECT id FROM run WHERE run_group_id = ? AND status = 'cancelled')",
-            [group_id, group_id],
+            [(group_id, group_id) for group_id in group_ids],
         )
-    return True
 
 
 def _illegal(row: Row, trigger: Trigger, command: str) -> InvalidState:

@@ -64,9 +64,9 @@ def stages(queries: Queries, group_id: int) -> list[Stage]:
 
 
 def _stage(row: Row) -> Stage:
-    ended = row["done"] + row["failed"] + row["cancelled"]
+    ended = row["done"] + row["failed"] + row["skipped"] + row["cancelled"]
     if ended == row["total"]:
-        status = Status.CANCELLED if row["cancelled"] else Status.COMPLETED if row["done"] else Status.FAILED
+        status = Status.CANCELLED if row["cancelled"] else Status.COMPLETED if row["done"] else _without_any(row)
     else:
         status = Status.RUNNING if row["running"] or ended else Status.PENDING
     completed_at = row["completed_at"] if ended == row["total"] else None
@@ -79,6 +79,11 @@ def _stage(row: Row) -> Stage:
         duration_seconds=seconds_between(row["started_at"], completed_at),
         files_processed=row["done"] + row["failed"],
     )
+
+
+def _without_any(row: Row) -> Status:
+    """Of a stage that has ended and that no document has passed."""
+    return Status.FAILED if row["failed"] else Status.SKIPPED
 
 
 def progress(queries: Queries, batch: Row, group: Row | None) -> Progress:

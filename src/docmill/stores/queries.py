@@ -160,7 +160,7 @@ class Queries:
         """Each step type of a group in order, with the number of its steps by how they ended and when they ran."""
         return self.rows(
             "SELECT name, type, MIN(number) AS number, COUNT(*) AS total,"
-            " SUM(status IN ('completed', 'skipped')) AS done, SUM(status = 'failed') AS failed,"
+            " SUM(status = 'completed') AS done, SUM(status = 'failed') AS failed, SUM(status = 'skipped') AS skipped,"
             " SUM(status = 'running') AS running, SUM(status = 'cancelled') AS cancelled,"
             " MIN(started_at) AS started_at, MAX(completed_at) AS completed_at"
             " FROM run_step WHERE run_group_id = ? GROUP BY name, type ORDER BY number",

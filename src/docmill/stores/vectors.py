@@ -45,6 +45,7 @@ class VectorStore:
         self._require_model(model, embedder)
         self._documents = self._table(DOCUMENTS, schemas.document_schema())
         self._chunks = self._table(CHUNKS, schemas.chunk_schema(model.dimension))
+        self._rewind()
 
     def replace(self, documents: Sequence[StoredDocument], stale: Sequence[str]) -> None:
         """Put ``documents`` in and take the rows of ``stale`` document ids out first; then publish.
@@ -122,6 +123,17 @@ class VectorStore:
             table = self._database.create_table(name, schema=schema)
             self._sync_files()
             return table
+
+    def _rewind(self) -> None:
+        """Take back what an engine wrote and died before publishing: the next window must not publish half of it."""
+        with _lance_errors():
+            for table in (self._documents, self._chunks):
+                tags = table.tags.list()
+                if PUBLISHED not in tags:
+                    if table.count_rows():
+                        table.delete("true")
+                elif tags[PUBLISHED]["version"] != table.version:
+                    table.restore(PUBLISHED)
 
     def _require_model(self, model: ModelInfo, embedder: str) -> None:
         wanted = {

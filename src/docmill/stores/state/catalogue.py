@@ -34,7 +34,9 @@ def add_documents(
     tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
 ) -> list[str]:
     """New documents, or deleted ones whose file is back. Returns their ids, in order."""
-    return [_revive(tx, source, batch_id, file, meta) or _insert(tx, source, batch_id, file, meta or {}) for file in files]
+    return [
+        _revive(tx, source, batch_id, file, meta) or _insert(tx, source, batch_id, file, meta or {}) for file in files
+    ]
 
 
 def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
@@ -80,9 +82,7 @@ def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]])
         _write_stat(tx, document.id, hashed)
 
 
-def _revive(
-    tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None
-) -> str | None:
+def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None) -> str | None:
     row = tx.rows(
         "SELECT id, version, content_hash FROM document WHERE source = ? AND uri = ? AND state = 'deleted'"
         " ORDER BY updated_at DESC LIMIT 1",

@@ -38,11 +38,11 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
 
     Raises ModelMismatch where the database holds another model's vectors.
     """
-    _require_model(tx, group)
     due = tx.rows(*_select("id, content_hash, version", group, selection))
     leaving = tx.value("SELECT 1 FROM placement WHERE database = ? AND state = 'leaving' LIMIT 1", [group.database])
     if not due and not leaving:
         return None
+    _require_model(tx, group)
     batch = tx.rows("SELECT priority, max_retries FROM batch WHERE id = ?", [group.batch_id])[0]
     at = now()
     group_row = {
@@ -203,7 +203,9 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
         fields = {"retry": 0, "retry_at": None, "completed_at": None, "status_message": None, "status_meta": "{}"}
         moves += [
             Move(Entity.STEP, Trigger.RETRY, row.id, group_id, run_id, fields=fields)
-            for row in tx.rows("SELECT id FROM run_step WHERE run_id = ? AND status IN ('failed', 'error')", [run_id])
+            for row in tx.rows(
+                "SELECT id FROM run_step WHERE run_id = ? AND status IN ('failed', 'error', 'skipped')", [run_id]
+            )
         ]
     if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) != Status.RUNNING:
         fields = {"completed_at": None, "status_message": None, "control": None}
