@@ -21,7 +21,7 @@ from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import GroupWork, StepRow, Work
-from docmill.errors import DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
+from docmill.errors import DefinitionError, DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
 from docmill.steps.embed import Text, estimate_tokens, micro_batches
 from docmill.stores.embedding_cache import EmbeddingCache
 
@@ -159,8 +159,8 @@ class EmbedStage:
             data: bytes = done.future.result()
         except CancelledError:
             return
-        except MissingError:
-            raise  # the model or the disk is not there: no document's fault
+        except (MissingError, DefinitionError):
+            raise  # the model, the disk or a plug-in is gone: no document's fault
         except TimeoutError:
             self._again(batch, tries, DocumentTimeout("the embedding model took too long"))
             return

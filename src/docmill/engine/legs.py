@@ -15,7 +15,15 @@ from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import StepRow, Work
-from docmill.errors import DamagedArtifact, DocumentError, DocumentTimeout, ProcessingError, StorageError, WorkerCrashed
+from docmill.errors import (
+    DamagedArtifact,
+    DefinitionError,
+    DocumentError,
+    DocumentTimeout,
+    MissingError,
+    ProcessingError,
+    WorkerCrashed,
+)
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.state import settling
 from docmill.stores.state.database import Transaction
@@ -154,8 +162,8 @@ class LegStage:
             failure: DocumentError = DocumentTimeout(
                 f"it took longer than {work.group.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
             )
-        except StorageError:
-            raise  # the disk is bad, not the document
+        except (MissingError, DefinitionError):
+            raise  # the disk, the model or a plug-in is gone: no document's fault
         except ProcessExpired as error:
             if error.exitcode == -signal.SIGXCPU:
                 return self._ended(work, DocumentTimeout("it used up the processor time of a document"))

@@ -19,7 +19,7 @@ from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams
-from docmill.errors import DamagedArtifact, DocumentError, OutOfMemory, ProcessingError, StorageError
+from docmill.errors import DamagedArtifact, DefinitionError, DocumentError, MissingError, OutOfMemory, ProcessingError
 from docmill.stores.artifacts import ArtifactStore
 
 _PR_SET_PDEATHSIG = 1
@@ -56,7 +56,7 @@ def start_embed_worker(parent: int, log: str, method: str, params: EmbedParams, 
 
 
 def run_leg(job: LegJob) -> LegOutcome:
-    """Everything of one document up to its chunks. Raises StorageError alone: then it is the disk that is bad."""
+    """Everything of one document up to its chunks. Raises what is no document's fault: disk, model or plug-in gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _allot_cpu(int(used.ru_utime + used.ru_stime) + 1 + _cpu_s)
     leg = _Leg(job)
@@ -66,7 +66,7 @@ def run_leg(job: LegJob) -> LegOutcome:
             leg.run(step)
         except DocumentError as error:
             return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, error), failed_at=now())
-        except StorageError:
+        except (MissingError, DefinitionError):
             raise
         except MemoryError:
             failure = OutOfMemory("reading it needed more memory than a worker may use")

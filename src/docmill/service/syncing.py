@@ -69,6 +69,8 @@ def sync(
         raise UsageError("--source names one source, so it takes one folder")
     home = _home(settings, reporter)
     rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
+    for path in paths:
+        _require_folder(path.expanduser().absolute())
     synced = []
     for path in paths:
         one = _look(home, path, source, rules)
@@ -99,12 +101,15 @@ def _home(settings: Settings, reporter: Reporter) -> Path:
         return Path(made.home)
 
 
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
+
+
 def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _Synced:
     """Scan one folder and hold it against what is known. Reads only."""
     started = time.perf_counter()
     folder = path.expanduser().absolute()
-    if not folder.is_dir():
-        raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
     with reading(home) as queries:
         known_as = queries.source(named) if named else queries.source_of_folder(sources.folder_text(folder))
         name = named or (known_as["name"] if known_as else sources.free_name(queries, folder))

@@ -1,0 +1,75 @@
+"""Batches, and what is put into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docmill.domain.results.shared import DocumentProblem, Page, Progress, Result, RetryPolicy
+
+
+class BatchCreated(Result):
+    """``created`` is False where the same key gave the batch that was already there."""
+
+    batch_id: int
+    name: str
+    status: str
+    created: bool
+    message: str
+
+
+class BatchSummary(Result):
+    batch_id: int
+    name: str
+    description: str
+    type: str
+    status: str
+    priority: str
+    source: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    completed_at: str | None
+    progress: Progress
+    total_chunks: int
+    total_embeddings: int
+
+
+class BatchList(Page):
+    batches: list[BatchSummary]
+
+
+class BatchShown(Result):
+    batch: BatchSummary
+    configuration: dict[str, Any]
+    retry_policy: RetryPolicy
+    run_groups: list[int]
+
+
+class IngestedFile(Result):
+    """``outcome``: new, changed, unchanged (``batch_id`` is where it lives) or duplicate (same bytes, another URI)."""
+
+    document_id: str | None
+    document_hash: str | None
+    uri: str
+    source: str
+    batch_id: int | None
+    outcome: str
+    message: str | None = None
+
+
+class IngestCounts(Result):
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    ignored: int = 0
+    failed: int = 0
+
+
+class IngestResult(Result):
+    batch_id: int
+    source: str
+    files: list[IngestedFile]
+    counts: IngestCounts
+    errors: list[DocumentProblem]
+    reason: str | None = None

@@ -1,0 +1,155 @@
+"""Work: what `sync`, `start` and their kin answer, and how a batch stands."""
+
+from __future__ import annotations
+
+from docmill.domain.results.batches import BatchSummary
+from docmill.domain.results.shared import DocumentProblem, Progress, Result, RetryPolicy, Stage
+
+
+class ScanCounts(Result):
+    files: int = 0
+    new: int = 0
+    changed: int = 0
+    renamed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    ignored: int = 0
+
+
+class DocumentCounts(Result):
+    """Of this run; ``degraded`` lies within ``completed``."""
+
+    completed: int = 0
+    failed: int = 0
+    degraded: int = 0
+
+
+class ChunkCounts(Result):
+    """Of this run: total = embedded + reused."""
+
+    total: int = 0
+    embedded: int = 0
+    reused: int = 0
+
+
+class IgnoredFiles(Result):
+    """Files that the scan passed over, by the rule that did it."""
+
+    rule: str
+    count: int
+    examples: list[str]
+
+
+class SourceSync(Result):
+    """One folder of a ``sync``. ``run_group_id`` is None where there was nothing to do."""
+
+    batch_id: int
+    run_group_id: int | None
+    source: str
+    folder: str
+    database: str
+    status: str
+    scan: ScanCounts
+    ignored: list[IgnoredFiles]
+    documents: DocumentCounts
+    chunks: ChunkCounts
+    seconds: float
+    errors: list[DocumentProblem]
+    reason: str | None = None
+
+
+class SyncResult(SourceSync):
+    """The first folder's figures at the top level, and each folder's own in ``sources``."""
+
+    sources: list[SourceSync]
+
+
+class RunResult(Result):
+    """What ``start``, ``resume`` and ``retry`` answer once the work has ended or stopped."""
+
+    batch_id: int
+    run_group_id: int | None
+    status: str
+    message: str
+    workflows: int
+    documents: DocumentCounts
+    chunks: ChunkCounts
+    seconds: float
+    errors: list[DocumentProblem]
+    started_at: str | None = None
+    resumed_at: str | None = None
+    retried_at: str | None = None
+    retried_files: int | None = None
+    reason: str | None = None
+
+
+class ProgressSaved(Result):
+    processed_files: int
+    current_stage: str | None
+
+
+class PauseResult(Result):
+    batch_id: int
+    run_group_id: int
+    status: str
+    message: str
+    paused_at: str | None
+    progress_saved: ProgressSaved
+
+
+class CleanupResult(Result):
+    partial_results_cleaned: bool
+    processed_files_retained: int
+
+
+class CancelResult(Result):
+    batch_id: int
+    run_group_id: int | None
+    status: str
+    message: str
+    reason: str | None
+    cancelled_at: str | None
+    cleanup: CleanupResult
+
+
+class BatchStats(Result):
+    processing_time_ms: int
+    total_chunks: int
+    total_embeddings: int
+    average_processing_time_per_file_ms: float | None
+
+
+class FileCounts(Result):
+    total: int
+    by_status: dict[str, int]
+    by_type: dict[str, int]
+
+
+class BatchStatus(Result):
+    batch: BatchSummary
+    status: str
+    run_group_id: int | None
+    progress: Progress
+    stages: list[Stage]
+    stats: BatchStats
+    files: FileCounts
+    errors: list[DocumentProblem]
+    retry_policy: RetryPolicy
+
+
+class EngineHolder(Result):
+    pid: int
+    started_at: str
+    command: str
+
+
+class HomeStatus(Result):
+    """``status`` without a batch: the home at a glance."""
+
+    home: str
+    engine: EngineHolder | None
+    batches: list[BatchSummary]
+    documents: int
+    chunks: int
+    failed_documents: int
+    databases: list[str]
