@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from docmill.domain.params import StepParams
+from docmill.domain.status import LifecycleEvent
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -33,17 +34,6 @@ FOREIGN_TYPES = {
     "ingest": "documents are ingested by `sync` and `ingest` before a workflow starts; leave this step out",
     "route": "one workflow handles every document type; leave this step out",
 }
-
-
-class LifecycleEvent(StrEnum):
-    GROUP_START = "group_start"
-    GROUP_END = "group_end"
-    ITEM_START = "item_start"
-    ITEM_END = "item_end"
-    ITEM_FAILED = "item_failed"
-    STEP_START = "step_start"
-    STEP_END = "step_end"
-    STEP_FAILED = "step_failed"
 
 
 class Definition(BaseModel):

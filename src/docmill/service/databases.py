@@ -20,20 +20,11 @@ from docmill.domain.results import (
     VacuumResult,
     VersionInfo,
 )
+from docmill.domain.sizes import human_size
 from docmill.service.engines import exclusively
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, size_bytes
-
-
-def human(size: int) -> str:
-    """``1.5 MB``; powers of 1024."""
-    value = float(size)
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
 
 
 def list_databases(settings: Settings, *, limit: int, offset: int) -> DatabaseList:
@@ -42,7 +33,7 @@ def list_databases(settings: Settings, *, limit: int, offset: int) -> DatabaseLi
     summaries = []
     for name in names[offset : offset + limit]:
         size = size_bytes(home / "lancedb" / name)
-        summaries.append(DatabaseSummary(name=name, path=name, size_bytes=size, size_human=human(size)))
+        summaries.append(DatabaseSummary(name=name, path=name, size_bytes=size, size_human=human_size(size)))
     return DatabaseList(
         lancedb_dir=str(home / "lancedb"),
         database_count=len(names),
@@ -66,7 +57,7 @@ def info(settings: Settings, database: str) -> DatabaseInfo:
         name=database,
         path=database,
         size_bytes=size,
-        size_human=human(size),
+        size_human=human_size(size),
         documents=_table_info(opened, DOCUMENTS),
         chunks=_table_info(opened, CHUNKS),
         embeddings=EmbeddingsInfo(
@@ -136,7 +127,7 @@ def _table_info(database: Database, name: str) -> TableInfo:
     size = size_bytes(database.folder / f"{name}.lance")
     versions = len(table.list_versions()) if table is not None else 0
     count = table.count_rows() if table is not None else 0
-    return TableInfo(count=count, size_bytes=size, size_human=human(size), versions=versions)
+    return TableInfo(count=count, size_bytes=size, size_human=human_size(size), versions=versions)
 
 
 def _index_info(chunks: Any, *, text: bool) -> IndexInfo:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from docmill.cli.console import safe
+from docmill.domain.sizes import human_size
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -60,15 +61,10 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def size(number: int | None) -> str:
-    """Bytes in powers of 1024, as ``ls -h`` shows them."""
+    """Nothing for None."""
     if number is None:
         return ""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
+    return human_size(number)
 
 
 def moment(text: str | None) -> str:
