@@ -19,7 +19,7 @@ from docmill.domain.events import Event, Reporter
 from docmill.domain.results import SearchResult, SyncResult
 from docmill.service import home, searching, syncing
 from docmill.settings import Settings
-from docmill.stores.queries import Queries, reading
+from docmill.stores.queries import reading
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database
 
 QUICK = ("embed.method=hashing", "embed.model=hashing-64")
@@ -160,6 +160,14 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Running or sleeping; a zombie that nobody has asked for is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.fixture
 def mill(tmp_path: Path) -> Mill:
     """A home and an empty folder, and the quick embedder."""
@@ -182,9 +190,3 @@ def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
     yield mill
     for cache in caches:
         cache.cache_clear()
-
-
-@pytest.fixture
-def queries(mill: Mill) -> Iterator[Queries]:
-    with reading(mill.home) as opened:
-        yield opened

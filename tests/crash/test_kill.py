@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Mill, children_of, wait_for
+from conftest import Mill, children_of, is_alive, wait_for
 
 from docmill.engine.lock import holder
 from docmill.errors import DatabaseNotFound
 from docmill.service import home
-from docmill.stores.vectors import VectorStore
 
 SYNC = "mill.sync()"
-DOCUMENTS = 40
+DOCUMENTS = 30
 COMPARED = ("chunk_id", "document_id", "uri", "text", "vector", "title", "position", "char_start", "char_end")
 
 
@@ -44,13 +43,6 @@ def undisturbed(mill: Mill) -> Mill:
     home.init(other.settings)
     other.sync()
     return other
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def kill_after(mill: Mill, seconds: float) -> bool:
@@ -117,7 +109,7 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(
 def test_killed_in_each_step_of_storing(traps: Mill, moment: str) -> None:
     """The engine dies at that very call of its first window: old rows stay visible, and the next sync mends all."""
     mill = traps
-    mill.write_many(6, "Walnut")
+    mill.write_many(4, "Walnut")
     mill.sync()
     old = mill.texts()
     for number in range(3):
@@ -149,10 +141,6 @@ mill.sync()"""
         assert seen == new.texts()
     else:
         assert seen == old
-    (mill.folder / "another.md").write_text("# Another\n\nThe first window after the crash is not theirs alone.\n")
-    mill.sync()
-    assert mill.found("theirs alone") == ["another.md"]
-    (mill.folder / "another.md").unlink()
     mill.sync()
     assert rows_of(mill) == rows_of(new)
 
@@ -169,7 +157,6 @@ def test_the_first_window_after_a_crash_publishes_no_half(mill: Mill, monkeypatc
     mill.write("c.txt", "The words of c.\n")
     mill.sync()
     assert set(mill.texts()) == {"a.txt", "b.txt", "c.txt"}
-    assert VectorStore
 
 
 def test_a_worker_that_is_killed_costs_nothing(traps: Mill) -> None:

@@ -82,7 +82,7 @@ class Runner:
         """Work until no running group has anything left, or until the stop flag is set and all is put away."""
         threading.Thread(target=_import_lancedb, daemon=True).start()
         try:
-            while self._look() or self.active:
+            while self._look() or self.active or self._draining:
                 self._claim()
                 self._feed()
                 self._store()
@@ -95,6 +95,11 @@ class Runner:
             self.cache_all()
         finally:
             self._close()
+
+    @property
+    def _draining(self) -> bool:
+        """Stopped, and embed workers are still at texts whose documents have been put back: the cache takes them."""
+        return bool(self.stop.reason) and any(stage.running for stage in self.embeds.values())
 
     # ---- claim -------------------------------------------------------------------------------------------------------
 
