@@ -11,7 +11,7 @@ help:
 	@echo "make run    install, then index the shipped example and search it"
 	@echo "make test   install, then run everything that CI runs"
 	@echo "make lint   ruff, mypy --strict and the import layers"
-	@echo "make bench  retrieval quality (needs data sets, see benchmarks/README.md)"
+	@echo "make bench  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   pin the dependencies anew, with hashes"
 
@@ -41,6 +41,7 @@ lint: install
 	@$(BIN)/lint-imports --no-logo
 
 bench: install
+	@$(BIN)/python benchmarks/chunk_stability.py
 	@$(BIN)/python benchmarks/retrieval.py
 
 docs: install
@@ -52,6 +53,8 @@ lock:
 	$(VENV)-lock/bin/uv pip compile pyproject.toml requirements/dev.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
 	rm -rf $(VENV)-lock
+	$(MAKE) install
+	$(BIN)/python -m docmill.models.fastembed_catalog
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -69,7 +69,9 @@ class Mill:
 
     def write_many(self, count: int, words: str = "Notes") -> None:
         for number in range(count):
-            self.write(f"note-{number:03d}.md", f"# {words} {number}\n\nParagraph {number} tells of {words} {number}.\n")
+            self.write(
+                f"note-{number:03d}.md", f"# {words} {number}\n\nParagraph {number} tells of {words} {number}.\n"
+            )
 
     def sync(self, *folders: Path, **options: Any) -> SyncResult:
         overrides = [*self.overrides, *options.pop("overrides", ())]

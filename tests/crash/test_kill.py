@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Mill, children_of, is_alive, wait_for
 
+from conftest import Mill, children_of, is_alive, wait_for
 from docmill.engine.lock import holder
 from docmill.errors import DatabaseNotFound
 from docmill.service import home
@@ -68,9 +68,7 @@ def check_home(mill: Mill) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the workers in /proc")
-def test_killed_again_and_again_it_ends_as_if_nothing_had_been(
-    traps: Mill, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_again_and_again_it_ends_as_if_nothing_had_been(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = traps
     mill.overrides = (*mill.overrides, "store.window_documents=5", "embed.batch_tokens=64")
     monkeypatch.setenv("DOCMILL_TRAPS_EMBED_S", "0.01")
@@ -234,7 +232,8 @@ ledger.FLUSH_SECONDS = 0
 real = Runner._store
 def store(self):
     self.ledger.flush()
-    self.cache_all()
+    for stage in self.embeds.values():
+        stage.save()
     real(self)
 Runner._store = store
 mill.sync()"""

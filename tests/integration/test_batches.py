@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Mill
 
+from conftest import Mill
 from docmill.domain.results import IngestResult, RunResult
 from docmill.errors import BatchNotFound, DefinitionNotFound, DocumentNotFound, InvalidState, UsageError
 from docmill.service import batches, running

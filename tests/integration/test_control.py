@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Mill, children_of, is_alive, wait_for
 
+from conftest import Mill, children_of, is_alive, wait_for
 from docmill.domain.results import RunResult
 from docmill.engine.lock import holder
 from docmill.errors import EngineBusy, InvalidState
@@ -102,9 +102,7 @@ def test_pause_of_what_nobody_works_on(slow: Mill) -> None:
     assert len(mill.texts()) == DOCUMENTS
 
 
-def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(
-    slow: Mill, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = slow
     mill.write("aaa-stuck.md", "# Stuck\n\nHANG here for good.\n")
     batches.ingest(mill.settings, [str(mill.folder)], batch="1")

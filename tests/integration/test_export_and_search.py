@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Mill
 
+from conftest import Mill
 from docmill.errors import DatabaseNotFound, DefinitionError, ModelMismatch, NotAllowedError, NotFoundError, UsageError
 from docmill.service import databases, exporting, home, searching
 from docmill.settings import build

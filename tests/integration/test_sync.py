@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Mill
 
+from conftest import Mill
 from docmill.domain.identity import document_id
 from docmill.errors import InvalidState, NotAllowedError, NotFoundError
 from docmill.sources import folder as folders
@@ -240,12 +240,12 @@ def test_a_folder_that_cannot_be_read_is_no_deletion(mill: Mill, monkeypatch: py
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
 def test_names_of_every_kind(mill: Mill) -> None:
-    names = [b"caf\xe9.txt", "line\nbreak.txt".encode(), "🦊 fox.txt".encode(), b"100%41.txt", b"quote's \"x\".txt"]
+    names = [b"caf\xe9.txt", b"line\nbreak.txt", "🦊 fox.txt".encode(), b"100%41.txt", b'quote\'s "x".txt']
     for number, name in enumerate(names):
         Path(os.fsdecode(os.fsencode(mill.folder) + b"/" + name)).write_text(f"Document number {number}.\n")
     result = mill.sync()
     assert (result.documents.completed, result.errors) == (5, [])
-    uris = {"caf%E9.txt", "line\nbreak.txt", "🦊 fox.txt", "100%2541.txt", "quote's \"x\".txt"}
+    uris = {"caf%E9.txt", "line\nbreak.txt", "🦊 fox.txt", "100%2541.txt", 'quote\'s "x".txt'}
     assert set(mill.texts()) == uris
     assert json.loads(result.model_dump_json())["scan"]["files"] == 5
     Path(os.fsdecode(os.fsencode(mill.folder) + b"/" + names[0])).unlink()

@@ -7,6 +7,7 @@ variables. Both write down each call in the file that ``DOCMILL_TRAPS_LOG`` name
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -18,20 +19,27 @@ from docmill.domain.contracts import EmbeddingSession, SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import EmbedParams, ParseParams
 from docmill.embedders import hashing
+from docmill.errors import DocumentError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LOG, PARSE_S, EMBED_S, EMBED_FAILS = (
-    f"DOCMILL_TRAPS_{name}" for name in ("LOG", "PARSE_S", "EMBED_S", "EMBED_FAILS")
-)
+LOG, PARSE_S, EMBED_S, EMBED_FAILS = (f"DOCMILL_TRAPS_{name}" for name in ("LOG", "PARSE_S", "EMBED_S", "EMBED_FAILS"))
 
 
 def note(what: str, of: str) -> None:
     if path := os.environ.get(LOG):
         with open(path, "a", encoding="utf-8") as stream:
             stream.write(f"{what} {os.getpid()} {of}\n")
+
+
+class Flaky(DocumentError):
+    """What may pass by itself within seconds."""
+
+    code = "FLAKY"
+    permanent = False
+    retried = True
 
 
 class TrapParser:
@@ -49,6 +57,10 @@ class TrapParser:
         if "BURN" in text:
             while True:
                 pass
+        if found := re.search(r"FAIL (\d+) TIMES", text):
+            calls = Path(os.environ[LOG]).read_text("utf-8").count(f" {file.path.name}\n")
+            if calls <= int(found[1]):
+                raise Flaky(f"attempt {calls} failed")
         if "KILL ONCE" in text and not (flag := Path(f"{os.environ[LOG]}.killed")).exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)

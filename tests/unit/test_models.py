@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from docmill.errors import MissingError, ModelMissing, StorageError
-from docmill.models import catalog, hub, installed, minilm, store
+from docmill.models import catalog, fastembed_catalog, hub, installed, minilm, store
 from docmill.models.catalog import MINILM, KnownModel
 from docmill.models.session import OnnxSession
 from docmill.models.tokenizer import tokenizer_of
@@ -58,6 +58,23 @@ def entries(folder: Path) -> set[str]:
 
 
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def test_the_kept_list_is_that_of_the_pinned_fastembed() -> None:
+    kept = json.loads((Path(catalog.__file__).parent / catalog.SNAPSHOT).read_text("utf-8"))
+    fresh = catalog.snapshot(fastembed_catalog.read_fastembed())
+    assert kept == json.loads(json.dumps(fresh)), "run `python -m docmill.models.fastembed_catalog`"
+
+
+def test_with_another_fastembed_its_own_list_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = catalog.KnownModel("acme/other", 8, 128, "mean", "acme/other", "model.onnx")
+    monkeypatch.setattr(catalog, "version", lambda _name: "0.0.0")
+    monkeypatch.setattr(fastembed_catalog, "read_fastembed", lambda: [other])
+    catalog.known_models.cache_clear()
+    try:
+        assert [model.name for model in catalog.known_models()] == [MINILM, "acme/other"]
+    finally:
+        catalog.known_models.cache_clear()
 
 
 def test_catalogue_starts_with_the_default_model_and_holds_each_name_once() -> None:

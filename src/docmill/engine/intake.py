@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from docmill.domain.status import Entity, Trigger
 from docmill.engine import pipelines
 from docmill.engine.ledger import Ledger
 from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.errors import DefinitionError
 from docmill.stores.queries import Queries
 from docmill.stores.state import groups
 from docmill.stores.state.database import Transaction
@@ -28,11 +29,20 @@ _CLAIM = (
 )
 
 
-def running_groups(queries: Queries, known: dict[int, GroupWork]) -> dict[int, GroupWork]:
-    """The groups that are to be worked on, highest priority and oldest first, with what is wanted of each."""
+def running_groups(
+    queries: Queries, known: dict[int, GroupWork], unusable: Callable[[int, DefinitionError], None]
+) -> dict[int, GroupWork]:
+    """The groups that are to be worked on, highest priority and oldest first, with what is wanted of each.
+
+    ``unusable`` is told of those whose pipeline cannot be made any more, as a plug-in has gone.
+    """
     found: dict[int, GroupWork] = {}
     for row in queries.rows("SELECT * FROM run_group WHERE status = 'running' ORDER BY priority DESC, id"):
-        group = known.get(row["id"]) or _group(queries, row)
+        try:
+            group = known.get(row["id"]) or _group(queries, row)
+        except DefinitionError as error:
+            unusable(row["id"], error)
+            continue
         group.halt, group.reason = row["control"], row["control_reason"]
         found[group.id] = group
     return found

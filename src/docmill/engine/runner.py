@@ -6,6 +6,7 @@ want, brings new work in, keeps the workers fed, stores what is ready, writes do
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from docmill.domain.events import DocumentEvent, ErrorEvent, Reporter, StageCompleteEvent, now
+from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, StageCompleteEvent, now
 from docmill.domain.jobs import Failure
 from docmill.domain.status import Entity, Status, Trigger
 from docmill.engine import intake, pools, recovery
@@ -25,6 +26,7 @@ from docmill.engine.pools import Done, ProcessExecutor
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, StepRow, Work
 from docmill.engine.worker import WorkerLimits
+from docmill.errors import DefinitionError, StorageError
 from docmill.settings import Settings
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
@@ -92,7 +94,6 @@ class Runner:
                 self._report()
                 self._collect()
             self.ledger.flush()
-            self.cache_all()
         finally:
             self._close()
 
@@ -106,7 +107,7 @@ class Runner:
     def _look(self) -> bool:
         """See which groups run and what is wanted of them. False once there is nothing to be handed out any more."""
         if time.monotonic() - self._looked >= LOOK_SECONDS or not self.groups:
-            self.groups = intake.running_groups(self.queries, self.groups)
+            self.groups = intake.running_groups(self.queries, self.groups, self._unusable)
             self._looked = time.monotonic()
             for group in list(self.groups.values()):
                 self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
@@ -115,6 +116,12 @@ class Runner:
                 if group.halt:
                     self._halt(group)
         return any(group.halt != "stop" for group in self.groups.values())
+
+    def _unusable(self, group_id: int, error: DefinitionError) -> None:
+        """A group of a plug-in that has gone must not keep the others from being worked on."""
+        reason = f"its definitions cannot be used any more: {error.message}"
+        self.ledger.flush(lambda tx: groups.cancel_group(tx, group_id, reason))
+        self.reporter.emit(MessageEvent("warning", f"run group {group_id} is cancelled, {reason}"))
 
     def _claim(self) -> None:
         backlog = self._backlog()
@@ -367,11 +374,10 @@ class Runner:
             self.reporter.emit(each.progress(self.done_before.get(each.id, 0)))
         self._reported = time.monotonic()
 
-    def cache_all(self) -> None:
-        for stage in self.embeds.values():
-            stage.save()
-
     def _close(self) -> None:
+        with contextlib.suppress(StorageError):  # what was computed is kept, however the run ends
+            for stage in self.embeds.values():
+                stage.save()
         for pool in self._pools.values():
             pool.stop()
         self.queries.close()

@@ -21,7 +21,6 @@ from docmill.domain.results import (
     VersionInfo,
 )
 from docmill.domain.sizes import human_size
-from docmill.service.engines import exclusively
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, size_bytes
@@ -103,6 +102,7 @@ def vacuum(settings: Settings, database: str) -> VacuumResult:
     stored = Database(home, database).settings()
     folder = home / "lancedb" / database
     before, started = size_bytes(folder), time.perf_counter()
+    from docmill.service.engines import exclusively  # with the engine comes what lists do without
     from docmill.stores.vectors import VectorStore
 
     model = ModelInfo(
