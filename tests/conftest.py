@@ -184,7 +184,7 @@ def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
     """``mill`` with the parser and the embedder of tests/plugins in its pipeline."""
     caches = (registry.names, registry.load, registry._entry_points, plugins.methods, plugins.find)
     monkeypatch.syspath_prepend(str(PLUGINS))
-    monkeypatch.setenv("PYTHONPATH", str(PLUGINS))
+    monkeypatch.setenv("PYTHONPATH", str(PLUGINS), prepend=os.pathsep)
     monkeypatch.setenv("DOCMILL_TRAPS_LOG", str(mill.root / "traps.log"))
     for cache in caches:
         cache.cache_clear()

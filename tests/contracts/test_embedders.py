@@ -12,7 +12,7 @@ from docmill import registry
 from docmill.domain.contracts import Embedder, EmbeddingSession, Tokenizer
 from docmill.domain.params import EmbedParams
 from docmill.models import store
-from docmill.models.catalog import MINILM
+from docmill.models.known import MINILM
 
 TEXTS = [
     "",

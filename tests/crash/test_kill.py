@@ -185,10 +185,10 @@ def test_a_document_that_hangs_is_ended(traps: Mill) -> None:
     mill.write_many(3)
     mill.write("stuck.md", "# Stuck\n\nHANG here for good.\n")
     mill.write("hot.md", "# Hot\n\nBURN the processor for good.\n")
-    mill.flags = {"worker_cpu_s": 2, "document_workers": 2}
+    mill.flags = {"worker_cpu_s": 1, "document_workers": 2}
     (mill.home / "workflows" / "hasty.yaml").write_text(
         "id: hasty\nname: Hasty\nsteps:\n"
-        "  - {name: parse, type: parse, timeout_s: 2}\n  - {name: chunk, type: chunk, timeout_s: 3}\n"
+        "  - {name: parse, type: parse, timeout_s: 1}\n  - {name: chunk, type: chunk, timeout_s: 1}\n"
         "  - {name: embed, type: embed}\n  - {name: store, type: store}\n"
     )
     result = mill.sync(workflow="hasty")

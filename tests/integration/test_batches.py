@@ -32,8 +32,13 @@ def test_a_key_makes_one_batch(mill: Mill) -> None:
 
 
 def test_bad_batches_are_refused(mill: Mill) -> None:
-    for wrong in ({"name": " "}, {"name": "x", "type": "weekly"}, {"name": "x", "priority": "urgent"},
-                  {"name": "x", "created_after": "yesterday"}, {"name": "x", "webhook_url": "file:///etc/passwd"}):  # fmt: skip
+    for wrong in (
+        {"name": " "},
+        {"name": "x", "type": "weekly"},
+        {"name": "x", "priority": "urgent"},
+        {"name": "x", "created_after": "yesterday"},
+        {"name": "x", "webhook_url": "file:///etc/passwd"},
+    ):
         with pytest.raises(UsageError):
             batches.create_batch(mill.settings, **wrong)  # type: ignore[arg-type] # that is the point
     with pytest.raises(DefinitionNotFound):

@@ -44,7 +44,7 @@ class Working(threading.Thread):
     def run(self) -> None:
         try:
             self._result = self._call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
             self._error = error
 
     def result(self) -> Any:

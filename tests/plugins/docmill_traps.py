@@ -30,7 +30,7 @@ LOG, PARSE_S, EMBED_S, EMBED_FAILS = (f"DOCMILL_TRAPS_{name}" for name in ("LOG"
 
 def note(what: str, of: str) -> None:
     if path := os.environ.get(LOG):
-        with open(path, "a", encoding="utf-8") as stream:
+        with Path(path).open("a", encoding="utf-8") as stream:
             stream.write(f"{what} {os.getpid()} {of}\n")
 
 

@@ -17,7 +17,7 @@ from docmill.domain.params import EmbedParams
 from docmill.embedders.hashing import HashingParams
 from docmill.errors import ModelMissing
 from docmill.models import store
-from docmill.models.catalog import MINILM
+from docmill.models.known import MINILM
 
 MIXED = [
     "Short.",

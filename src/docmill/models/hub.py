@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docmill.errors import ModelMissing
-from docmill.models.catalog import MINILM, MINILM_PACKAGE, KnownModel
+from docmill.models.known import MINILM, MINILM_PACKAGE, KnownModel
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json")
 _REQUIRED = ("tokenizer.json", "tokenizer_config.json")

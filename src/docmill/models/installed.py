@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docmill.domain.contracts import ModelInfo
-from docmill.models.catalog import Pooling
+from docmill.models.known import Pooling
 
 RECORD = "model.json"
 ONNX = "model.onnx"

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from docmill.errors import ModelMissing, StorageError
 from docmill.models import hub, minilm
-from docmill.models.catalog import MINILM, KnownModel, find_known, known_models
+from docmill.models.catalog import find_known, known_models
 from docmill.models.installed import RECORD, InstalledModel, folder_name, read
+from docmill.models.known import MINILM, KnownModel
 
 if TYPE_CHECKING:
     from docmill.domain.results import ModelEntry, ModelFinding
