@@ -152,9 +152,11 @@ def test_a_pause_of_one_batch_lets_another_go_on(slow: Mill) -> None:
     assert len(mill.texts()) == 2 * DOCUMENTS
 
 
-def test_a_cancelled_batch_does_not_take_another_with_it(slow: Mill) -> None:
+def test_a_cancelled_batch_does_not_take_another_with_it(slow: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     """Documents of two batches with the same bytes share one computation; one batch's end must not be the other's."""
     mill = slow
+    monkeypatch.setenv("DOCMILL_TRAPS_PARSE_S", "0.1")
+    monkeypatch.setenv("DOCMILL_TRAPS_EMBED_S", "0")
     second = mill.root / "second"
     second.mkdir()
     for path in mill.folder.iterdir():
@@ -162,9 +164,11 @@ def test_a_cancelled_batch_does_not_take_another_with_it(slow: Mill) -> None:
     batches.create_batch(mill.settings, name="other")
     batches.ingest(mill.settings, [str(second)], batch="2", source="second")
     work = Working(lambda: start(mill))
+    wait_for(lambda: mill.noted("parse"))
     other = Working(lambda: running.start(mill.settings, mill.reporter, "other", overrides=list(mill.overrides)))
     wait_for(lambda: mill.state("SELECT 1 FROM run WHERE batch_id = 2 AND status = 'running'"))
     assert running.cancel(mill.settings, "1").status == "cancelled"
+    assert mill.value("SELECT COUNT(*) FROM run WHERE status = 'completed'") < DOCUMENTS
     assert other.result().documents.completed == DOCUMENTS
     assert work.result().status == "cancelled"
 

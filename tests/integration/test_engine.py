@@ -115,6 +115,20 @@ def test_higher_priority_goes_first(mill: Mill) -> None:
     assert mill.state("SELECT id FROM run_group WHERE status = 'completed' ORDER BY id") == [(first,), (second,)]
 
 
+def test_what_changed_while_its_run_was_waiting_is_run_as_it_is_now(mill: Mill) -> None:
+    """A group that an engine left behind holds runs of old contents; they make way for runs of the new ones."""
+    batch_id = batch_of(mill, "some", 3)
+    group_id = planned(mill, batch_id)
+    (mill.root / "some" / "some-1.md").write_text("# New\n\nAnother text than the one that was planned.\n")
+    batches.ingest(mill.settings, [str(mill.root / "some")], batch=str(batch_id))
+    run(mill)
+    assert mill.found("was planned") == ["some-1.md"]
+    assert len(mill.texts()) == 3
+    runs = mill.state("SELECT status, COUNT(*) FROM run WHERE run_group_id = ? GROUP BY status", group_id)
+    assert dict(runs) == {"completed": 3, "cancelled": 1}
+    assert not [event for event in mill.reporter.events if event.type == "error"]
+
+
 def test_nothing_of_a_finished_document_is_kept_in_memory(mill: Mill) -> None:
     planned(mill, batch_of(mill, "some", 10))
     runner = run(mill)

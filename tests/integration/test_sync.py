@@ -189,9 +189,11 @@ def test_another_database_embeds_nothing(traps: Mill) -> None:
 
 def test_a_file_that_fails_in_one_pipeline_stays_where_another_has_stored_it(mill: Mill) -> None:
     mill.write("a.txt", "A document that is larger than ten bytes.\n")
+    settle()
     mill.sync()
     result = mill.sync(overrides=["store.database=small", "validate.max_file_bytes=10"])
     assert [error.error_code for error in result.errors] == ["FILE_TOO_LARGE"]
+    assert mill.sync().run_group_id is None
     assert set(mill.texts("default")) == {"a.txt"}
 
 
