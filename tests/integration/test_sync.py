@@ -217,7 +217,10 @@ def test_an_emptied_folder_is_refused(mill: Mill) -> None:
     with pytest.raises(NotAllowedError) as refused:
         mill.sync()
     assert len(refused.value.context["would_delete"]) == 3
+    assert "--allow-mass-delete" in (refused.value.hint or "")
     assert len(mill.texts()) == 3
+    assert mill.sync(allow_mass_delete=True).scan.deleted == 3
+    assert mill.texts() == {}
 
 
 def test_a_folder_that_cannot_be_read_is_no_deletion(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,9 @@ def sync(
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", show_default=False, help="No such files. May be repeated."),
     ] = None,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
+    ] = False,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Make the index follow folders: new, changed, renamed and deleted files.
@@ -90,6 +93,7 @@ def sync(
         overrides=overrides,
         include=include,
         exclude=exclude,
+        allow_mass_delete=allow_mass_delete,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
 

@@ -57,6 +57,7 @@ def sync(
     overrides: list[str] | None = None,
     include: list[str] | None = None,
     exclude: list[str] | None = None,
+    allow_mass_delete: bool = False,
 ) -> SyncResult:
     """Make the index follow the folders, by the definitions that are named, else by those of the last time.
 
@@ -73,7 +74,9 @@ def sync(
         _require_folder(path.expanduser().absolute())
     synced = []
     for path in paths:
-        one = _look(home, path, source, rules)
+        one, known = _look(home, path, source, rules)
+        if not allow_mass_delete:
+            _refuse_mass_deletion(one, known)
         used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
                 params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
         pipeline = prepare(home, reporter, *used, overrides or [])
@@ -106,8 +109,8 @@ def _require_folder(folder: Path) -> None:
         raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
 
 
-def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _Synced:
-    """Scan one folder and hold it against what is known. Reads only."""
+def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> tuple[_Synced, int]:
+    """Scan one folder and hold it against the documents that are known, and count those. Reads only."""
     started = time.perf_counter()
     folder = path.expanduser().absolute()
     with reading(home) as queries:
@@ -139,8 +142,7 @@ def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> _S
 
     changes = compare(known, scan.files, hash_file, is_gone=lambda document: scan.covers(document.uri))
     one = _Synced(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
-    _refuse_mass_deletion(one, len(known))
-    return one
+    return one, len(known)
 
 
 def _refuse_mass_deletion(one: _Synced, known: int) -> None:
@@ -150,7 +152,7 @@ def _refuse_mass_deletion(one: _Synced, known: int) -> None:
     if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > known)):
         raise NotAllowedError(
             f"{gone} of the {known} documents of source {one.source!r} are gone from {one.folder}",
-            hint="if they were meant to go, delete them in smaller steps; else check that the disk is mounted",
+            hint="check that the disk is mounted; if they were meant to go, --allow-mass-delete",
             would_delete=[document.uri for document in one.changes.deleted[:100]],
         )
 
