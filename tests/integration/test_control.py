@@ -109,6 +109,9 @@ def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, m
     mill.flags = {"document_workers": 2}
     work = Working(lambda: start(mill))
     wait_for(lambda: mill.state("SELECT 1 FROM run WHERE status = 'completed'"))
+    would = running.cancel(mill.settings, "1", cleanup=True, dry_run=True)
+    assert (would.status, would.cancelled_at) == ("running", None)
+    assert would.message.startswith("would cancel ")
     cancelled = running.cancel(mill.settings, "1", reason="no longer wanted", cleanup=True)
     assert (cancelled.status, cancelled.reason) == ("cancelled", "no longer wanted")
     assert cancelled.cleanup.partial_results_cleaned

@@ -8,7 +8,7 @@ import typer
 
 from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import BatchName, FailOnDegraded, Overrides, Params, Workflow, Yes
+from docmill.cli.options import BatchName, DryRun, FailOnDegraded, Overrides, Params, Workflow, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -140,15 +140,16 @@ def cancel(
     cleanup: Annotated[
         bool, typer.Option("--cleanup", help="Remove partial results; finished documents stay.")
     ] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
 ) -> "Result":
     """Stop a batch at once, for good."""
     from docmill.service import running
 
     settings = invocation.settings()
-    if cleanup:
+    if cleanup and not dry_run:
         invocation.confirm(f"Cancel batch {batch!r} and remove its partial results?", yes=yes)
-    return running.cancel(settings, batch, reason=reason, cleanup=cleanup)
+    return running.cancel(settings, batch, reason=reason, cleanup=cleanup, dry_run=dry_run)
 
 
 @command(

@@ -112,14 +112,21 @@ def pause(settings: Settings, batch: str) -> PauseResult:
     )
 
 
-def cancel(settings: Settings, batch: str, *, reason: str | None = None, cleanup: bool = False) -> CancelResult:
-    """End a batch's unfinished work. Documents that are finished stay; ``cleanup`` removes what the others left."""
+def cancel(
+    settings: Settings, batch: str, *, reason: str | None = None, cleanup: bool = False, dry_run: bool = False
+) -> CancelResult:
+    """End a batch's unfinished work. Documents that are finished stay; ``cleanup`` removes what the others left.
+
+    ``dry_run``: only say what that would mean now.
+    """
     home = find_home(settings)
     with reading(home) as queries:
         row = queries.batch(batch)
         found = _groups(queries, row["id"], *transition(Entity.GROUP, Trigger.CANCEL).sources)
     if not found:
         raise _illegal(row, Trigger.CANCEL, "docmill status")
+    if dry_run:
+        return _would_cancel(home, row, found, reason)
     for group in found:
         if group["status"] == "running":
             control(home, group["id"], "cancel", reason)
@@ -140,6 +147,22 @@ def cancel(settings: Settings, batch: str, *, reason: str | None = None, cleanup
         reason=reason,
         cancelled_at=after["completed_at"],
         cleanup=CleanupResult(partial_results_cleaned=cleanup, processed_files_retained=kept),
+    )
+
+
+def _would_cancel(home: Path, row: Row, found: list[Row], reason: str | None) -> CancelResult:
+    with reading(home) as queries, queries.snapshot():
+        counts = [queries.run_counts(group["id"]) for group in found]
+    unfinished = sum(each.get("pending", 0) + each.get("running", 0) for each in counts)
+    kept = sum(each.get("completed", 0) for each in counts)
+    return CancelResult(
+        batch_id=row["id"],
+        run_group_id=found[-1]["id"],
+        status=row["status"],
+        message=f"would cancel {unfinished} unfinished documents; nothing was done",
+        reason=reason,
+        cancelled_at=None,
+        cleanup=CleanupResult(partial_results_cleaned=False, processed_files_retained=kept),
     )
 
 
