@@ -141,6 +141,8 @@ class Runner:
             self.legs.add(works)
             if len(self.legs):  # where every document has its chunks already, there is seldom anything to embed
                 self._embed_stage(group).warm()
+            if works and group.remaining > group.active:
+                break  # there is more of it: what has a lower priority, or came later, waits
 
     def _backlog(self) -> int:
         return sum(stage.backlog for stage in self.embeds.values())
