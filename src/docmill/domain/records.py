@@ -10,7 +10,19 @@ from typing import ClassVar
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+# What SQLite itself holds up, whatever program writes. Made with the tables, and made again by every migration.
+TRIGGERS = {
+    "run_ends_after_its_steps": (
+        "BEFORE UPDATE OF status ON run WHEN NEW.status = 'completed' AND OLD.status != 'completed'"
+        " AND EXISTS (SELECT 1 FROM run_step WHERE run_id = NEW.id AND status NOT IN ('completed', 'skipped'))"
+        " BEGIN SELECT RAISE(ABORT, 'a run cannot complete before its steps'); END"
+    ),
+    "lifecycle_event_is_final": (
+        "BEFORE UPDATE ON lifecycle_event BEGIN SELECT RAISE(ABORT, 'a lifecycle event is never rewritten'); END"
+    ),
+}
 
 
 class HomeMeta(SQLModel, table=True):
@@ -51,6 +63,9 @@ class Batch(SQLModel, table=True):
     max_retries: int = 3
     retry_delay: float = 5.0
     backoff_multiplier: float = 2.0
+    jitter: float = 0.1  # the share of a delay that chance may add to it
+    max_processing_time: float | None = None  # seconds that an engine may work on one of its groups
+    cron: str | None = None
     created_at: str
     updated_at: str
     started_at: str | None = None
@@ -155,6 +170,10 @@ class RunGroup(SQLModel, table=True):
     control: str | None = None
     control_reason: str | None = None
     control_cleanup: bool = False
+    scheduled_for: str | None = None  # of a group in status scheduled: when it shall start
+    attempt: int = 1
+    no_cache: str = "[]"  # step types whose earlier results are not used
+    handlers: str = "{}"  # lifecycle event -> handlers, as they were when it started
     chunks_total: int = 0
     chunks_embedded: int = 0
     processing_seconds: float = 0.0
@@ -187,14 +206,19 @@ class Run(SQLModel, table=True):
     degraded: bool = False
     chunk_count: int = 0
     crashes: int = 0
+    attempt: int = 1
     not_before: str | None = None  # a step will be tried again then
+    status_message: str | None = None
     created_at: str
     started_at: str | None = None
     completed_at: str | None = None
 
 
 class RunStep(SQLModel, table=True):
-    """One step of a run. ``retry`` counts its failed attempts, ``retries`` is how many are allowed beyond the first."""
+    """One step of a run. ``retry`` counts its failed attempts, ``retries`` is how many are allowed beyond the first.
+
+    ``attempt`` numbers its lifecycle events: it rises with every retry, and stays when an engine dies.
+    """
 
     __tablename__: ClassVar[str] = "run_step"
     __table_args__ = (
@@ -208,6 +232,7 @@ class RunStep(SQLModel, table=True):
     name: str
     type: str
     status: str = "pending"
+    attempt: int = 1
     retry: int = 0
     retries: int = 0
     retry_at: str | None = None
@@ -234,18 +259,54 @@ class Artifact(SQLModel, table=True):
 
 
 class LifecycleEntry(SQLModel, table=True):
-    """Written in the same transaction as the status change it tells of."""
+    """Written in the same transaction as the status change it tells of, and once for each attempt."""
 
     __tablename__: ClassVar[str] = "lifecycle_event"
-    __table_args__ = (Index("event_by_run", "run_id"), Index("event_by_group", "run_group_id"))
+    __table_args__ = (
+        Index("event_by_run", "run_id"),
+        Index("event_by_group", "run_group_id"),
+        Index(
+            "event_once",
+            "run_group_id",
+            text("COALESCE(run_id, 0)"),
+            text("COALESCE(step_id, 0)"),
+            "event",
+            "attempt",
+            unique=True,
+        ),
+    )
     id: int | None = Field(default=None, primary_key=True)
     event: str
     run_group_id: int
     run_id: int | None = None
     step_id: int | None = None
+    attempt: int = 1
     status: str
     status_message: str | None = None
     at: str
+
+
+class Delivery(SQLModel, table=True):
+    """The outbox: what a handler is to be told, written with the lifecycle event that it is told of."""
+
+    __tablename__: ClassVar[str] = "delivery"
+    __table_args__ = (
+        Index("delivery_waiting", "next_at", sqlite_where=text("status = 'pending'")),
+        Index("delivery_by_group", "run_group_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    idempotency_key: str = Field(unique=True)
+    batch_id: int
+    run_group_id: int
+    event: str  # a lifecycle event, or progress
+    handler: str  # JSON: type webhook or command, and its own fields
+    payload: str  # JSON
+    status: str = "pending"  # pending, delivered, failed (given up)
+    attempts: int = 0
+    next_at: str
+    last_error: str | None = None
+    created_at: str
+    delivered_at: str | None = None
 
 
 class LogEntry(SQLModel, table=True):

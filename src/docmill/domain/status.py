@@ -42,6 +42,7 @@ class Trigger(StrEnum):
     FAIL = "fail"
     RELEASE = "release"
     RETRY = "retry"
+    REOPEN = "reopen"
     SKIP = "skip"
     PAUSE = "pause"
     RESUME = "resume"
@@ -113,7 +114,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row(_STEP, _T.RETRY_LATER, [_S.RUNNING], _S.ERROR, _L.STEP_FAILED),
     _row(_STEP, _T.FAIL, [_S.RUNNING, _S.ERROR], _S.FAILED, _L.STEP_FAILED),
     _row(_STEP, _T.RELEASE, [_S.RUNNING], _S.PENDING),  # drained, or its engine died: no attempt is burnt
-    _row(_STEP, _T.RETRY, [_S.FAILED, _S.ERROR, _S.COMPLETED, _S.SKIPPED], _S.PENDING),
+    _row(_STEP, _T.RETRY, [_S.FAILED, _S.ERROR, _S.SKIPPED], _S.PENDING),  # another attempt
+    _row(_STEP, _T.REOPEN, [_S.COMPLETED], _S.PENDING),  # its output has got lost; the attempt is the same
     _row(_STEP, _T.SKIP, [_S.PENDING], _S.SKIPPED),  # a step before it failed for good
     _row(_STEP, _T.CANCEL, [_S.PENDING, _S.RUNNING, _S.ERROR], _S.CANCELLED),
     _row(_RUN, _T.START, [_S.PENDING], _S.RUNNING, _L.ITEM_START),

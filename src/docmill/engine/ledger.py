@@ -120,7 +120,7 @@ class Ledger:
 
     def reopen_step(self, work: Work, step: StepRow) -> None:
         """A completed step whose output has got lost, or must be held against its file again: it is done anew."""
-        self._step(work, step, Trigger.RETRY, {"completed_at": None, "duration_seconds": None})
+        self._step(work, step, Trigger.REOPEN, {"completed_at": None, "duration_seconds": None})
         step.status = "pending"
         work.group.stages[step.name]["done"] -= 1
 
@@ -159,7 +159,7 @@ class Ledger:
         self.move(Move(Entity.RUN, Trigger.FINISH, work.run_id, work.group.id, at=at, fields=fields))
 
     def fail_run(self, work: Work, failure: Failure, *, at: str, attempts: int) -> None:
-        fields = {"completed_at": at}
+        fields = {"completed_at": at, "status_message": f"{failure.code}: {failure.message}"[:1000]}
         self.move(
             Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=failure.code, fields=fields)
         )

@@ -88,8 +88,8 @@ class LegStage:
         while self._queue and len(self.running) < self._at_once and not self.hold:
             work, refs = self._queue.popleft()
             leg = [work.steps[step.name] for step in work.group.pipeline.leg]
-            for row in leg:
-                if row.status == "completed":  # by an earlier engine or attempt: the worker goes through it again
+            for row in work.steps.values():
+                if row.status == "completed":  # by an earlier engine or attempt: it is gone through again
                     self._ledger.reopen_step(work, row)
             if leg[0].status != "running":
                 self._ledger.start_step(work, leg[0])

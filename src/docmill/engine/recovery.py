@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docmill import failpoints
 from docmill.stores.state import State, groups, settling
 
 _LOG_BYTES = 1024 * 1024
@@ -14,7 +15,8 @@ def begin(state: State, home: Path) -> int:
 
     Returns the epoch. From here on the dead engine, should it only have slept, can settle nothing.
     """
-    epoch = state.raise_epoch()
+    with failpoints.around("epoch.raise"):
+        epoch = state.raise_epoch()
     with state.transaction(epoch=epoch) as tx:
         released = groups.recover(tx)
         if released:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from docmill import failpoints
 from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, StageCompleteEvent, now
 from docmill.domain.jobs import Failure
 from docmill.domain.status import Entity, Status, Trigger
@@ -268,7 +269,8 @@ class Runner:
             groups.renew_runs(tx, group.id, planned, came_due)
             ended.append(groups.finish_group(tx, group.id))
 
-        self.ledger.flush(finish)
+        with failpoints.around("group.finish"):
+            self.ledger.flush(finish)
         return ended[0]
 
     def _report_stages(self, group: GroupWork) -> None:

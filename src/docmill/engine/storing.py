@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from docmill import failpoints
 from docmill.domain import identity
 from docmill.domain.events import now
 from docmill.domain.jobs import StepOutcome
@@ -77,7 +78,8 @@ class StoreStage:
         while gone := self._leaving():
             self._open().replace([], gone)
             self._wrote = True
-            self._ledger.flush(lambda tx, gone=gone: settling.forget_placements(tx, self.database, gone))  # type: ignore[misc] # a default binds the loop's value
+            with failpoints.around("placement.forget"):
+                self._ledger.flush(lambda tx, gone=gone: settling.forget_placements(tx, self.database, gone))  # type: ignore[misc] # a default binds the loop's value
 
     def finish(self) -> None:
         """After the last window of a group."""
@@ -100,7 +102,8 @@ class StoreStage:
             current[:] = [work for work in window if _is_current(tx, work)]
             stale[:] = settling.mark_storing(tx, self.database, [work.document_id for work in current])
 
-        self._ledger.flush(mark)
+        with failpoints.around("store.mark"):
+            self._ledger.flush(mark)
         for work in window:
             if work not in current:
                 self._outdated(work)
@@ -115,7 +118,8 @@ class StoreStage:
             self._ledger.finish_step(work, row, StepOutcome(row.name, started_at, at, seconds))
             self._ledger.finish_run(work, at=at)
             self._ledger.count_chunks(work.group.id, total=len(work.text_keys))
-        self._ledger.flush(lambda tx: self._settle(tx, current, gone))
+        with failpoints.around("store.settle"):
+            self._ledger.flush(lambda tx: self._settle(tx, current, gone))
         for work in current:
             self._stored(work, at)
 

@@ -13,6 +13,7 @@ from docmill.errors import DocumentError
 from docmill.stores.queries import Queries
 
 MAX_RETRIES, RETRY_DELAY_S, BACKOFF = 3, 5.0, 2.0
+JITTER = 0.1  # the share of a delay that chance adds, so that many do not come back at once
 
 
 def free_name(queries: Queries, folder: Path) -> str:
@@ -47,6 +48,7 @@ def batch_row(name: str, type_: str, configuration: dict[str, Any] | None = None
         "max_retries": MAX_RETRIES,
         "retry_delay": RETRY_DELAY_S,
         "backoff_multiplier": BACKOFF,
+        "jitter": JITTER,
     }
 
 

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from docmill import failpoints
 from docmill.domain.jobs import ArtifactRef
 from docmill.errors import DamagedArtifact, StorageError
 
@@ -34,8 +35,10 @@ class ArtifactStore:
         temporary = path.with_name(f"{step_key}.{os.getpid()}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            with failpoints.around("artifact.write"):
+                temporary.write_bytes(data)
+            with failpoints.around("artifact.rename"):
+                temporary.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from docmill import failpoints
 from docmill.errors import StorageError
 
 _VARIABLES = 500  # well under SQLite's limit on the number of parameters
@@ -37,7 +38,7 @@ class EmbeddingCache:
         """Keep vectors, in one transaction. A key that is there already keeps its vector."""
         try:
             connection = self._open()
-            with connection:
+            with failpoints.around("cache.add"), connection:
                 connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
         except sqlite3.DatabaseError as error:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time

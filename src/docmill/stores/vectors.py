@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from docmill import __version__
+from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
 from docmill.stores import schemas
@@ -55,19 +55,25 @@ class VectorStore:
         with _lance_errors():
             if stale:
                 condition = f"document_id IN ({', '.join(_quoted(stale))})"
-                self._chunks.delete(condition)
-                self._documents.delete(condition)
+                with failpoints.around("store.delete"):
+                    self._chunks.delete(condition)
+                    self._documents.delete(condition)
             if documents:
-                self._chunks.add(schemas.chunk_rows(list(documents), self.dimension))
-                self._documents.add(schemas.document_rows(list(documents)))
+                with failpoints.around("store.add"):
+                    self._chunks.add(schemas.chunk_rows(list(documents), self.dimension))
+                with failpoints.around("store.add"):
+                    self._documents.add(schemas.document_rows(list(documents)))
             self.publish()
 
     def publish(self) -> None:
         """Make what was written last, and make it last through a power loss, before readers are sent there."""
-        self._sync_files()
+        with failpoints.around("store.fsync"):
+            self._sync_files()
         for table in (self._documents, self._chunks):
-            _tag(table)
-        self._sync_files()
+            with failpoints.around("store.tag"):
+                _tag(table)
+        with failpoints.around("store.fsync"):
+            self._sync_files()
 
     def finish(self, *, index: bool) -> None:
         """What is due after the last window of a run: merge small files, and keep the full-text index covering rows."""
@@ -89,9 +95,11 @@ class VectorStore:
             for table in (self._documents, self._chunks):
                 before += len(table.list_versions())
                 # Published before cleaning: LanceDB refuses to remove versions while a tag holds one of them.
-                table.optimize(cleanup_older_than=timedelta(days=36500))
+                with failpoints.around("vacuum.merge"):
+                    table.optimize(cleanup_older_than=timedelta(days=36500))
                 self.publish()
-                table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                with failpoints.around("vacuum.clean"):
+                    table.optimize(cleanup_older_than=KEEP_VERSIONS)
                 self.publish()
                 after += len(table.list_versions())
             return max(before - after, 0)
@@ -105,12 +113,14 @@ class VectorStore:
         if not names:
             if rows == 0:
                 return False  # an index made on an empty table never catches up
-            self._chunks.create_index("search_text", config=FTS(with_position=False))
+            with failpoints.around("index.build"):
+                self._chunks.create_index("search_text", config=FTS(with_position=False))
             return True
         unindexed = self._chunks.index_stats(names[0]).num_unindexed_rows
         if unindexed <= max(2_000, rows // 10):
             return False  # few unindexed rows are searched as they are, faster than indexing them would be
-        self._chunks.optimize(cleanup_older_than=timedelta(days=36500))
+        with failpoints.around("index.build"):
+            self._chunks.optimize(cleanup_older_than=timedelta(days=36500))
         return True
 
     def _table(self, name: str, schema: Any) -> Any:

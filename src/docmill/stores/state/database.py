@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlmodel import SQLModel
 
-from docmill import __version__
+from docmill import __version__, failpoints
 from docmill.domain import records
 from docmill.errors import StaleEngine, StorageError
 
@@ -72,13 +72,15 @@ class State:
         try:
             SQLModel.metadata.create_all(engine, tables=_tables())
             with engine.connect() as connection:
+                create_triggers(connection)
                 connection.exec_driver_sql(f"PRAGMA user_version = {records.SCHEMA_VERSION}")
                 meta = [("engine_epoch", "0"), ("created_by", __version__)]
                 connection.exec_driver_sql("INSERT INTO home_meta VALUES (?, ?)", meta)
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             engine.dispose()
-        fresh.rename(home / "state.db")
+        with failpoints.around("home.create"):
+            fresh.rename(home / "state.db")
         for leftover in home.glob(f"{fresh.name}-*"):
             leftover.unlink(missing_ok=True)
         return cls(home)
@@ -97,7 +99,8 @@ class State:
                     if epoch is not None:
                         _require_epoch(transaction, epoch)
                     yield transaction
-                    connection.exec_driver_sql("COMMIT")
+                    with failpoints.around("state.commit"):
+                        connection.exec_driver_sql("COMMIT")
                 except BaseException:
                     with suppress(OperationalError):  # SQLite has rolled back by itself where the disk was full
                         connection.exec_driver_sql("ROLLBACK")
@@ -135,6 +138,13 @@ class State:
                 )
             self._engine = engine
         return self._engine
+
+
+def create_triggers(connection: Connection) -> None:
+    """Make the triggers of the schema, anew where they are there already."""
+    for name, body in records.TRIGGERS.items():
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+        connection.exec_driver_sql(f"CREATE TRIGGER {name} {body}")
 
 
 def _tables() -> list[Any]:

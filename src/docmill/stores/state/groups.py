@@ -55,6 +55,9 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
         "priority": PRIORITIES[batch.priority],
         "status": Status.CREATED.value,
         "control_cleanup": 0,
+        "attempt": 1,
+        "no_cache": "[]",
+        "handlers": "{}",
         "chunks_total": 0,
         "chunks_embedded": 0,
         "processing_seconds": 0.0,
@@ -88,14 +91,15 @@ def _create_runs(
     before = tx.value("SELECT COALESCE(MAX(id), 0) FROM run")
     tx.many(
         "INSERT INTO run (run_group_id, batch_id, document_id, database, content_hash, version, status, degraded,"
-        " chunk_count, crashes, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, 0, ?)",
+        " chunk_count, crashes, attempt, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, 0, 0, 1, ?)",
         [(group_id, group.batch_id, row.id, group.database, row.content_hash, row.version, at) for row in due],
     )
     for number, step in enumerate(group.steps):
         tx.run(
-            "INSERT INTO run_step (run_id, run_group_id, number, name, type, status, retry, retries, reused,"
+            "INSERT INTO run_step (run_id, run_group_id, number, name, type, status, attempt, retry, retries, reused,"
             " engine_epoch, status_meta)"
-            " SELECT id, run_group_id, ?, ?, ?, 'pending', 0, ?, 0, 0, '{}' FROM run WHERE run_group_id = ? AND id > ?",
+            " SELECT id, run_group_id, ?, ?, ?, 'pending', 1, 0, ?, 0, 0, '{}' FROM run"
+            " WHERE run_group_id = ? AND id > ?",
             [number, step.name, step.type, max_retries if step.retries is None else step.retries, group_id, before],
         )
 
@@ -198,7 +202,8 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
             "UPDATE document SET failed_key = NULL, outcome = NULL, retry_count = retry_count + 1 WHERE id = ?",
             [run.document_id],
         )
-        tx.run("UPDATE run SET crashes = 0, not_before = NULL, completed_at = NULL WHERE id = ?", [run_id])
+        sql = "UPDATE run SET crashes = 0, not_before = NULL, completed_at = NULL, status_message = NULL WHERE id = ?"
+        tx.run(sql, [run_id])
         moves.append(Move(Entity.RUN, Trigger.RETRY, run_id, group_id))
         fields = {"retry": 0, "retry_at": None, "completed_at": None, "status_message": None, "status_meta": "{}"}
         moves += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,27 @@ _ORDER = [
     (Entity.GROUP, Trigger.RETRY),
     (Entity.RUN, Trigger.RETRY),
     (Entity.STEP, Trigger.RETRY),
+    (Entity.STEP, Trigger.REOPEN),
     (Entity.RUN, Trigger.START),
     (Entity.STEP, Trigger.START),
 ]
 _RANK = {each: rank - len(_ORDER) for rank, each in enumerate(_ORDER)}
+_LAST = {Entity.RUN: 1, Entity.GROUP: 2}
+
+# Lifecycle events are written once for each attempt; these triggers begin another one. A start after an error is one.
+_ATTEMPTS = {
+    (Entity.STEP, Trigger.START): "attempt + (status = 'error')",
+    (Entity.STEP, Trigger.REUSE): "attempt + (status = 'error')",
+    (Entity.STEP, Trigger.RETRY): "attempt + 1",
+    (Entity.RUN, Trigger.RETRY): "attempt + 1",
+    (Entity.GROUP, Trigger.RETRY): "attempt + 1",
+}
+_AHEAD = (
+    "SELECT s.id FROM run_step s JOIN run_step e ON e.run_id = s.run_id AND e.number < s.number"
+    " WHERE s.run_id IN ({}) AND s.status IN ('running', 'completed')"
+    " AND e.status NOT IN ('completed', 'skipped') LIMIT 1"
+)
+_MANY = 500  # well under SQLite's limit on the number of parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +58,42 @@ class Move:
 def apply(tx: Transaction, moves: Sequence[Move]) -> None:
     """Make all moves or none, and write their events in the order given.
 
-    Raises InvalidState where a row does not stand where its trigger allows it.
+    What happens a second time within one attempt, as its engine died in between, has its event already and gets no
+    other. Raises InvalidState where a row does not stand where its trigger allows it, or a step is ahead of another
+    one that it depends on.
     """
     alike: dict[tuple[Entity, Trigger, tuple[str, ...]], list[Move]] = defaultdict(list)
     for move in moves:
         alike[move.entity, move.trigger, tuple(move.fields)].append(move)
-    for (entity, trigger, names), same in sorted(alike.items(), key=lambda item: _RANK.get(item[0][:2], 0)):
+    for (entity, trigger, names), same in sorted(alike.items(), key=lambda item: _rank(*item[0][:2])):
         row = transition(entity, trigger)
         sets = "".join(f", {name} = ?" for name in names)
+        if (entity, trigger) in _ATTEMPTS:
+            sets += f", attempt = {_ATTEMPTS[entity, trigger]}"
         changed = tx.many(
             f"UPDATE {entity} SET status = '{row.target}'{sets} WHERE id = ? AND status IN ({_quoted(row.sources)})",  # noqa: S608 - names from our own enums and fields
             [[*(move.fields[name] for name in names), move.id] for move in same],
         )
         if changed != len(same):
             raise _refusal(tx, same)
+    _require_order(tx, {move.run_id for move in moves if move.entity is Entity.STEP and move.run_id is not None})
     _record_events(tx, moves)
     for group in {move.id for move in moves if move.entity is Entity.GROUP}:
         refresh_batch(tx, group)
+
+
+def _rank(entity: Entity, trigger: Trigger) -> int:
+    return _RANK.get((entity, trigger), _LAST.get(entity, 0))
+
+
+def _require_order(tx: Transaction, run_ids: Collection[int]) -> None:
+    """No step has begun while one before it is still to be done."""
+    ids = sorted(run_ids)
+    for start in range(0, len(ids), _MANY):
+        part = ids[start : start + _MANY]
+        ahead = tx.value(_AHEAD.format(", ".join("?" for _ in part)), part)
+        if ahead is not None:
+            raise InvalidState(f"step {ahead} is ahead of one that it depends on")
 
 
 def refresh_batch(tx: Transaction, group_id: int) -> None:
@@ -81,8 +117,10 @@ def _record_events(tx: Transaction, moves: Sequence[Move]) -> None:
             step = move.id if move.entity is Entity.STEP else None
             rows.append((row.event.value, move.run_group_id, run, step, row.target.value, move.message, move.at))
     tx.many(
-        "INSERT INTO lifecycle_event (event, run_group_id, run_id, step_id, status, status_message, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO lifecycle_event"
+        " (event, run_group_id, run_id, step_id, status, status_message, at, attempt)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE((SELECT attempt FROM run_step WHERE id = ?4),"
+        " (SELECT attempt FROM run WHERE id = ?3), (SELECT attempt FROM run_group WHERE id = ?2)))",
         rows,
     )
 
