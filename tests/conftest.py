@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -134,6 +135,30 @@ class Mill:
             text=True,
             start_new_session=True,
         )
+
+
+class Working(threading.Thread):
+    """A call that works long, in a thread; ``result`` waits for its end."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._call = call
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
+            self._error = error
+
+    def result(self) -> Any:
+        self.join(60)
+        assert not self.is_alive(), "it works for ever"
+        if self._error:
+            raise self._error
+        return self._result
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:

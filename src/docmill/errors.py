@@ -24,7 +24,7 @@
     ├── DocumentError                (one document's outcome; never ends a command)
     │   permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
     │              DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
-    │   transient: SourceFileMissing, SourceFileDenied, FileChanged
+    │   transient: SourceFileMissing, SourceFileDenied, FileChanged, TemporaryFailure
     └── StoppedError                 STOPPED                 exit 8
         └── Interrupted              INTERRUPTED             exit 130
 
@@ -225,6 +225,14 @@ class FileChanged(DocumentError):
 
     code = "FILE_CHANGED"
     permanent = False
+
+
+class TemporaryFailure(DocumentError):
+    """What may pass by itself within seconds or minutes: a network disk that hangs, a service that is overloaded."""
+
+    code = "TEMPORARY_FAILURE"
+    permanent = False
+    retried = True
 
 
 class StoppedError(DocmillError):

@@ -10,7 +10,7 @@ import pytest
 from conftest import Mill
 from docmill.domain.results import IngestResult, RunResult
 from docmill.errors import BatchNotFound, DefinitionNotFound, DocumentNotFound, InvalidState, UsageError
-from docmill.service import batches, running
+from docmill.service import batches, retrying, running
 
 
 def ingest(mill: Mill, *inputs: Path | str, **options: object) -> IngestResult:
@@ -146,19 +146,19 @@ def test_retry(mill: Mill) -> None:
     ingest(mill, mill.folder, batch="one")
     started = start(mill)
     assert (started.documents.completed, started.documents.failed) == (2, 2)
-    again = running.retry(mill.settings, mill.reporter, "one", all_failed=True)
+    again = retrying.retry(mill.settings, mill.reporter, "one", all_failed=True)
     assert (again.retried_files, again.status) == (2, "completed")
     assert {error.uri: error.retry_count for error in again.errors} == {"empty.txt": 1, "other.pdf": 1}
     assert again.documents.failed == 2
     mill.write("empty.txt", "Now it has words.\n")
-    mended = running.retry(mill.settings, mill.reporter, "one", files=["empty.txt"])
+    mended = retrying.retry(mill.settings, mill.reporter, "one", files=["empty.txt"])
     assert mended.retried_files == 1
     assert [error.uri for error in mended.errors] == ["other.pdf"]
     assert mill.found("words") == ["empty.txt"]
     with pytest.raises(DocumentNotFound):
-        running.retry(mill.settings, mill.reporter, "one", files=["note-000.md"])
+        retrying.retry(mill.settings, mill.reporter, "one", files=["note-000.md"])
     with pytest.raises(UsageError):
-        running.retry(mill.settings, mill.reporter, "one", files=["other.pdf"], all_failed=True)
+        retrying.retry(mill.settings, mill.reporter, "one", files=["other.pdf"], all_failed=True)
 
 
 def test_retry_where_nothing_failed(mill: Mill) -> None:
@@ -167,7 +167,7 @@ def test_retry_where_nothing_failed(mill: Mill) -> None:
     ingest(mill, mill.folder, batch="one")
     start(mill)
     with pytest.raises(InvalidState) as refused:
-        running.retry(mill.settings, mill.reporter, "one")
+        retrying.retry(mill.settings, mill.reporter, "one")
     assert refused.value.context["current_status"] == "completed"
 
 
@@ -183,7 +183,7 @@ def test_a_retry_after_a_later_step_failed_begins_with_the_file(traps: Mill, mon
     for path in mill.home.glob("artifacts/*/*"):
         path.unlink()
     (mill.folder / "note-000.md").unlink()
-    result = running.retry(mill.settings, mill.reporter, "one")
+    result = retrying.retry(mill.settings, mill.reporter, "one")
     assert (result.documents.completed, result.documents.failed) == (1, 1)
     assert [(error.uri, error.stage, error.error_code) for error in result.errors] == [
         ("note-000.md", "validate", "FILE_NOT_FOUND")

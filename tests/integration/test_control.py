@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from conftest import Mill, children_of, is_alive, wait_for
+from conftest import Mill, Working, children_of, is_alive, wait_for
 from docmill.domain.results import RunResult
 from docmill.engine.lock import holder
 from docmill.errors import EngineBusy, InvalidState
-from docmill.service import batches, running
+from docmill.service import batches, resuming, running, stopping
 
 DOCUMENTS = 24
 
@@ -31,30 +28,6 @@ def slow(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> Mill:
     return mill
 
 
-class Working(threading.Thread):
-    """A call that works long, in a thread; ``result`` waits for its end."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        super().__init__(daemon=True)
-        self._call = call
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._result = self._call()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
-            self._error = error
-
-    def result(self) -> Any:
-        self.join(60)
-        assert not self.is_alive(), "it works for ever"
-        if self._error:
-            raise self._error
-        return self._result
-
-
 def start(mill: Mill) -> RunResult:
     return running.start(mill.settings, mill.reporter, "1", overrides=list(mill.overrides))
 
@@ -67,7 +40,7 @@ def test_pause_and_resume(slow: Mill) -> None:
     mill = slow
     work = Working(lambda: start(mill))
     begun(mill)
-    paused = running.pause(mill.settings, "1")
+    paused = stopping.pause(mill.settings, "1")
     assert (paused.status, paused.batch_id) == ("paused", 1)
     assert paused.paused_at is not None
     result = work.result()
@@ -78,12 +51,12 @@ def test_pause_and_resume(slow: Mill) -> None:
     assert mill.value("SELECT COUNT(*) FROM run_step WHERE status = 'running'") == 0
     assert holder(mill.home) is None
     with pytest.raises(InvalidState) as refused:
-        running.pause(mill.settings, "1")
+        stopping.pause(mill.settings, "1")
     assert refused.value.context["current_status"] == "paused"
     assert refused.value.context["valid_statuses"] == ["running"]
     with pytest.raises(InvalidState):
         start(mill)
-    resumed = running.resume(mill.settings, mill.reporter, "1")
+    resumed = resuming.resume(mill.settings, mill.reporter, "1")
     assert (resumed.status, resumed.documents.completed, resumed.errors) == ("completed", DOCUMENTS, [])
     assert len(mill.texts()) == DOCUMENTS
     assert sorted(mill.noted("embed")) == sorted(set(mill.noted("embed"))), "a text was embedded twice"
@@ -97,8 +70,8 @@ def test_pause_of_what_nobody_works_on(slow: Mill) -> None:
     begun(mill)
     process.kill()
     process.communicate()
-    assert running.pause(mill.settings, "1").status == "paused"
-    assert running.resume(mill.settings, mill.reporter, "1").status == "completed"
+    assert stopping.pause(mill.settings, "1").status == "paused"
+    assert resuming.resume(mill.settings, mill.reporter, "1").status == "completed"
     assert len(mill.texts()) == DOCUMENTS
 
 
@@ -109,10 +82,10 @@ def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, m
     mill.flags = {"document_workers": 2}
     work = Working(lambda: start(mill))
     wait_for(lambda: mill.state("SELECT 1 FROM run WHERE status = 'completed'"))
-    would = running.cancel(mill.settings, "1", cleanup=True, dry_run=True)
+    would = stopping.cancel(mill.settings, "1", cleanup=True, dry_run=True)
     assert (would.status, would.cancelled_at) == ("running", None)
     assert would.message.startswith("would cancel ")
-    cancelled = running.cancel(mill.settings, "1", reason="no longer wanted", cleanup=True)
+    cancelled = stopping.cancel(mill.settings, "1", reason="no longer wanted", cleanup=True)
     assert (cancelled.status, cancelled.reason) == ("cancelled", "no longer wanted")
     assert cancelled.cleanup.partial_results_cleaned
     kept = cancelled.cleanup.processed_files_retained
@@ -121,12 +94,12 @@ def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, m
     assert (result.status, result.documents.completed) == ("cancelled", kept)
     assert len(mill.texts()) == kept
     assert holder(mill.home) is None
-    for trigger in (running.cancel, running.pause):
+    for trigger in (stopping.cancel, stopping.pause):
         with pytest.raises(InvalidState) as refused:
             trigger(mill.settings, "1")
         assert refused.value.context["current_status"] == "cancelled"
     with pytest.raises(InvalidState):
-        running.resume(mill.settings, mill.reporter, "1")
+        resuming.resume(mill.settings, mill.reporter, "1")
     (mill.folder / "aaa-stuck.md").write_text("# Free\n\nNothing is in the way any more.\n")
     batches.ingest(mill.settings, [str(mill.folder)], batch="1")
     again = start(mill)
@@ -147,11 +120,11 @@ def test_a_pause_of_one_batch_lets_another_go_on(slow: Mill) -> None:
     begun(mill)
     other = Working(lambda: running.start(mill.settings, mill.reporter, "other", overrides=list(mill.overrides)))
     wait_for(lambda: len(mill.state("SELECT 1 FROM run_group WHERE status = 'running'")) == 2)
-    assert running.pause(mill.settings, "1").status == "paused"
+    assert stopping.pause(mill.settings, "1").status == "paused"
     assert other.result().status == "completed"
     assert work.result().status == "paused"
     assert mill.value("SELECT COUNT(*) FROM run WHERE batch_id = 2 AND status = 'completed'") == DOCUMENTS
-    assert running.resume(mill.settings, mill.reporter, "1").status == "completed"
+    assert resuming.resume(mill.settings, mill.reporter, "1").status == "completed"
     assert len(mill.texts()) == 2 * DOCUMENTS
 
 
@@ -170,7 +143,7 @@ def test_a_cancelled_batch_does_not_take_another_with_it(slow: Mill, monkeypatch
     wait_for(lambda: mill.noted("parse"))
     other = Working(lambda: running.start(mill.settings, mill.reporter, "other", overrides=list(mill.overrides)))
     wait_for(lambda: mill.state("SELECT 1 FROM run WHERE batch_id = 2 AND status = 'running'"))
-    assert running.cancel(mill.settings, "1").status == "cancelled"
+    assert stopping.cancel(mill.settings, "1").status == "cancelled"
     assert mill.value("SELECT COUNT(*) FROM run WHERE status = 'completed'") < DOCUMENTS
     assert other.result().documents.completed == DOCUMENTS
     assert work.result().status == "cancelled"
@@ -271,6 +244,6 @@ def test_a_resume_takes_back_a_pause_that_was_not_obeyed_yet(slow: Mill) -> None
     with writing(mill.home) as state, state.transaction() as tx:
         groups.request(tx, 1, "pause")
     time.sleep(0.02)
-    assert running.resume(mill.settings, mill.reporter, "1").status == "completed"
+    assert resuming.resume(mill.settings, mill.reporter, "1").status == "completed"
     assert work.result().status in ("completed", "paused")
     assert len(mill.texts()) == DOCUMENTS

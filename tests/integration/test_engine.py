@@ -15,7 +15,7 @@ from docmill.engine.lock import EngineLock
 from docmill.engine.runner import Runner, StopFlag
 from docmill.engine.work import Work
 from docmill.errors import StaleEngine, StorageError
-from docmill.service import batches, running
+from docmill.service import batches, retrying, running
 from docmill.service.pipelines import prepare
 from docmill.stores.state import State, groups
 
@@ -157,7 +157,7 @@ def test_a_failure_that_may_pass_is_tried_again(traps: Mill) -> None:
                               " ON d.id = r.document_id WHERE s.name = 'parse' AND s.retry > 0"))  # fmt: skip
     assert retries == {"flaky.md": 2, "hopeless.md": 2}
     mill.write("hopeless.md", "# Hopeless\n\nNow it goes well.\n")
-    assert running.retry(mill.settings, mill.reporter, "flaky").errors == []
+    assert retrying.retry(mill.settings, mill.reporter, "flaky").errors == []
 
 
 def test_an_engine_that_was_replaced_can_write_nothing_more(mill: Mill) -> None:
@@ -197,7 +197,7 @@ def test_runs_that_come_to_a_group_as_it_ends_are_not_left_behind(mill: Mill, mo
             self.ledger.flush()
             state = State(mill.home)
             with state.transaction() as tx:
-                groups.retry_runs(tx, 1, [tx.value("SELECT id FROM run WHERE status = 'failed'")])
+                groups.retry_runs(tx, 1, [tx.value("SELECT id FROM run WHERE status = 'failed'")], reset=True)
             state.close()
         return real(self, group)  # type: ignore[arg-type] # passed on
 

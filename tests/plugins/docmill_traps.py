@@ -19,13 +19,15 @@ from docmill.domain.contracts import EmbeddingSession, SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import EmbedParams, ParseParams
 from docmill.embedders import hashing
-from docmill.errors import DocumentError
+from docmill.errors import DocumentError, TemporaryFailure
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LOG, PARSE_S, EMBED_S, EMBED_FAILS = (f"DOCMILL_TRAPS_{name}" for name in ("LOG", "PARSE_S", "EMBED_S", "EMBED_FAILS"))
+LOG, PARSE_S, EMBED_S, EMBED_FAILS, EMBED_BUSY = (
+    f"DOCMILL_TRAPS_{name}" for name in ("LOG", "PARSE_S", "EMBED_S", "EMBED_FAILS", "EMBED_BUSY")
+)
 
 
 def note(what: str, of: str) -> None:
@@ -78,6 +80,8 @@ class TrapSession:
                 os.kill(os.getpid(), signal.SIGKILL)
             note("embed", text.split("\n")[-1][:60])
             time.sleep(float(os.environ.get(EMBED_S, "0")))
+        if os.environ.get(EMBED_BUSY):
+            raise TemporaryFailure("the model is overloaded")
         if os.environ.get(EMBED_FAILS):
             raise OSError("the model is out of order")
         return self.inner.embed_passages(texts)

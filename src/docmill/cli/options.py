@@ -7,6 +7,14 @@ import typer
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="So many at most.")]
 Offset = Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Leave out the first N.")]
 BatchName = Annotated[str, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")]
+AnyBatch = Annotated[
+    str | None,
+    typer.Argument(metavar="[BATCH]", show_default=False, help="A batch, by its id or its name; or --run-group."),
+]
+RunGroup = Annotated[
+    int | None,
+    typer.Option("--run-group", metavar="ID", show_default=False, help="One run group, instead of all of a batch."),
+]
 Database = Annotated[str, typer.Option("--database", "-d", metavar="NAME", help="A database of this home.")]
 Workflow = Annotated[
     str | None,

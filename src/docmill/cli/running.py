@@ -8,7 +8,17 @@ import typer
 
 from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import BatchName, DryRun, FailOnDegraded, Overrides, Params, Workflow, Yes
+from docmill.cli.options import (
+    AnyBatch,
+    BatchName,
+    DryRun,
+    FailOnDegraded,
+    Overrides,
+    Params,
+    RunGroup,
+    Workflow,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -88,6 +98,18 @@ def start(
         list[str] | None,
         typer.Option("--document", metavar="URI", show_default=False, help="Only this one. May be repeated."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what is up to date, and all of it computed anew.")
+    ] = False,
+    no_cache: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--no-cache",
+            metavar="STEP",
+            show_default=False,
+            help="Compute anew: parse, chunk or embed. May be repeated.",
+        ),
+    ] = None,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Process a batch's documents and wait for the end."""
@@ -102,30 +124,40 @@ def start(
         params=params,
         overrides=overrides,
         documents=documents,
+        force=force,
+        no_cache=no_cache,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
 
 
-@command(commands, "pause", panel=PANEL, example="docmill pause papers")
-def pause(invocation: Invocation, *, batch: BatchName) -> "Result":
+@command(commands, "pause", panel=PANEL, example="docmill pause papers\ndocmill pause --run-group 7")
+def pause(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "Result":
     """Finish what is in flight, then hold the batch. Works from any shell."""
-    from docmill.service import running
+    from docmill.service import stopping
 
-    return running.pause(invocation.settings(), batch)
+    return stopping.pause(invocation.settings(), batch, run_group=run_group)
 
 
-@command(commands, "resume", panel=PANEL, events=True, lock=True, example="docmill resume papers")
+@command(
+    commands,
+    "resume",
+    panel=PANEL,
+    events=True,
+    lock=True,
+    example="docmill resume papers\ndocmill resume --run-group 7",
+)
 def resume(
     invocation: Invocation,
     *,
-    batch: BatchName,
+    batch: AnyBatch = None,
+    run_group: RunGroup = None,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Go on with a paused or interrupted batch."""
     from docmill.cli.degraded import judged
-    from docmill.service import running
+    from docmill.service import resuming
 
-    result = running.resume(invocation.settings(), invocation.reporter(), batch)
+    result = resuming.resume(invocation.settings(), invocation.reporter(), batch, run_group=run_group)
     return judged(result, fail_on_degraded=fail_on_degraded)
 
 
@@ -133,7 +165,8 @@ def resume(
 def cancel(
     invocation: Invocation,
     *,
-    batch: BatchName,
+    batch: AnyBatch = None,
+    run_group: RunGroup = None,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", show_default=False, help="Kept with the batch.")
     ] = None,
@@ -144,12 +177,13 @@ def cancel(
     yes: Yes = False,
 ) -> "Result":
     """Stop a batch at once, for good."""
-    from docmill.service import running
+    from docmill.service import stopping
 
     settings = invocation.settings()
     if cleanup and not dry_run:
-        invocation.confirm(f"Cancel batch {batch!r} and remove its partial results?", yes=yes)
-    return running.cancel(settings, batch, reason=reason, cleanup=cleanup, dry_run=dry_run)
+        what = f"batch {batch!r}" if run_group is None else f"run group {run_group}"
+        invocation.confirm(f"Cancel {what} and remove its partial results?", yes=yes)
+    return stopping.cancel(settings, batch, run_group=run_group, reason=reason, cleanup=cleanup, dry_run=dry_run)
 
 
 @command(
@@ -158,27 +192,37 @@ def cancel(
     panel=PANEL,
     events=True,
     lock=True,
-    example="docmill retry papers --all-failed\ndocmill retry papers --file 2024/report.pdf",
+    example="docmill retry papers --all-failed\ndocmill retry papers --file 2024/report.pdf --reset-retry-count",
 )
 def retry(
     invocation: Invocation,
     *,
-    batch: BatchName,
+    batch: AnyBatch = None,
+    run_group: RunGroup = None,
     files: Annotated[
         list[str] | None,
         typer.Option("--file", metavar="URI", show_default=False, help="This failed document. May be repeated."),
     ] = None,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed document of the batch.")] = False,
+    reset_retry_count: Annotated[
+        bool, typer.Option("--reset-retry-count", help="With all automatic attempts ahead of them again; else one.")
+    ] = False,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Try failed documents again."""
     from docmill.cli.degraded import judged
     from docmill.errors import UsageError
-    from docmill.service import running
+    from docmill.service import retrying
 
     if bool(files) == all_failed:
-        raise UsageError("say which: --file URI, or --all-failed", hint=f"docmill status {batch} shows what failed")
-    result = running.retry(
-        invocation.settings(), invocation.reporter(), batch, files=files or [], all_failed=all_failed
+        raise UsageError("say which: --file URI, or --all-failed", hint="`docmill status BATCH` shows what failed")
+    result = retrying.retry(
+        invocation.settings(),
+        invocation.reporter(),
+        batch,
+        run_group=run_group,
+        files=files or [],
+        all_failed=all_failed,
+        reset_retry_count=reset_retry_count,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)

@@ -12,11 +12,12 @@ from docmill.errors import DocumentError
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRef:
-    """Which artifact, and what its bytes must hash to."""
+    """Which artifact, what its bytes must hash to, and when it was recorded (empty where it is not yet)."""
 
     step_key: str
     digest: str
     size_bytes: int
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

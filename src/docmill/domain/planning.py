@@ -14,7 +14,10 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedGroup:
-    """A run group that is to be created. ``pipeline`` is JSON; ``steps`` in order."""
+    """A run group that is to be created. ``pipeline`` is JSON; ``steps`` in order.
+
+    no_cache: step types that do not use what was computed before the group began.
+    """
 
     batch_id: int
     workflow: str
@@ -25,12 +28,14 @@ class PlannedGroup:
     model: str
     model_fingerprint: str
     steps: tuple[PlannedStep, ...]
+    no_cache: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which documents a group takes: a source's or a batch's, all or the named ones."""
+    """Which documents a group takes: a source's or a batch's, all or the named ones. ``force``: also what is done."""
 
     source: str | None = None
     batch_id: int | None = None
     document_ids: tuple[str, ...] | None = None
+    force: bool = False

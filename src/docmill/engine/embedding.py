@@ -10,7 +10,7 @@ import json
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 
 from docmill.domain import identity
@@ -56,9 +56,10 @@ class EmbedStage:
         self._owners: dict[bytes, GroupWork] = {}
         self._batches: deque[tuple[list[Text], int]] = deque()
         self._fresh: list[tuple[bytes, bytes]] = []
+        self._computed: dict[int, set[bytes]] = defaultdict(set)  # of groups that do not use the cache
         self._saved = time.monotonic()
         self._warmed = False
-        self._in_flight: list[list[Text]] = []
+        self._in_flight: list[tuple[list[Text], Future[bytes]]] = []
 
     @property
     def running(self) -> int:
@@ -67,7 +68,7 @@ class EmbedStage:
 
     def computes_for(self, group: GroupWork) -> bool:
         """Whether a worker is at a text that this group asked for."""
-        return any(self._owners.get(text.key) is group for batch in self._in_flight for text in batch)
+        return any(self._owners.get(text.key) is group for batch, _future in self._in_flight for text in batch)
 
     @property
     def backlog(self) -> int:
@@ -83,11 +84,12 @@ class EmbedStage:
             work.text_keys = [identity.text_key(model.fingerprint, text) for text in texts]
             work.embed_started = now()
         known = self._cache.find(list({key for work in works for key in work.text_keys} - self._waiting.keys()))
-        fresh = dict(self._fresh)
+        known.update(self._fresh)
         for work in works:
             assert work.content is not None
+            computed = self._computed[work.group.id] if "embed" in work.group.no_cache else None
             for key, chunk in zip(work.text_keys, work.content.chunks, strict=True):
-                vector = known.get(key) or fresh.get(key)
+                vector = known.get(key) if computed is None or key in computed else None
                 if vector is not None and len(vector) == model.dimension * 4:  # whatever lies in the cache
                     work.vectors[key] = vector
                 elif key not in work.missing:
@@ -122,8 +124,8 @@ class EmbedStage:
             method = self._pipeline.embed.method
             limit = self._pipeline.embed.timeout_s
             task = (self, batch, tries)
-            self._executor().submit(task, worker.run_embed, method, params, THREADS, texts, timeout=limit)
-            self._in_flight.append(batch)
+            future = self._executor().submit(task, worker.run_embed, method, params, THREADS, texts, timeout=limit)
+            self._in_flight.append((batch, future))
         if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
             self.save()
 
@@ -149,12 +151,27 @@ class EmbedStage:
         self._batches = deque((batch, tries) for batch, tries in batches if batch)
         return list(dropped.values())
 
+    def kill(self) -> None:
+        """Kill the workers that are at nothing but texts that nobody wants. To be called after :meth:`drop`."""
+        wanted = []
+        for batch, future in self._in_flight:
+            if any(self._waiting.get(text.key) for text in batch):
+                wanted.append((batch, future))
+            else:
+                for text in batch:
+                    self._wanted(text.key)
+                future.cancel()
+        self._in_flight = wanted
+
     def done(self, done: Done) -> None:
         """A micro-batch is back, or its worker is not."""
         from pebble import ProcessExpired
 
         _stage, batch, tries = done.tag
-        self._in_flight = [each for each in self._in_flight if each is not batch]
+        left = [each for each in self._in_flight if each[0] is not batch]
+        if len(left) == len(self._in_flight):
+            return  # killed: whatever became of it is not wanted any more
+        self._in_flight = left
         try:
             data: bytes = done.future.result()
         except CancelledError:
@@ -163,6 +180,9 @@ class EmbedStage:
             raise  # the model, the disk or a plug-in is gone: no document's fault
         except TimeoutError:
             self._again(batch, tries, DocumentTimeout("the embedding model took too long"))
+            return
+        except DocumentError as error:  # an embedder that knows what is wrong says so
+            self._again(batch, tries, error)
             return
         except ProcessExpired as error:
             self._again(batch, tries, WorkerCrashed(f"the embedding worker died (exit code {error.exitcode})"))
@@ -176,6 +196,8 @@ class EmbedStage:
             self._fresh.append((text.key, vector))
             self._count(self._owners.pop(text.key))
             for place, work in enumerate(self._waiting.pop(text.key, [])):
+                if "embed" in work.group.no_cache:
+                    self._computed[work.group.id].add(text.key)
                 self._fill(work, text.key, vector, computed=place == 0)
 
     def _count(self, group: GroupWork) -> None:

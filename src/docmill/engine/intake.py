@@ -49,7 +49,7 @@ def running_groups(
 
 
 def _group(queries: Queries, row: Any) -> GroupWork:
-    batch = queries.row("SELECT retry_delay, backoff_multiplier FROM batch WHERE id = ?", [row["batch_id"]])
+    batch = queries.row("SELECT retry_delay, backoff_multiplier, jitter FROM batch WHERE id = ?", [row["batch_id"]])
     assert batch is not None
     return GroupWork(
         row["id"],
@@ -58,6 +58,9 @@ def _group(queries: Queries, row: Any) -> GroupWork:
         pipelines.load(row["pipeline"]),
         batch["retry_delay"],
         batch["backoff_multiplier"],
+        batch["jitter"],
+        frozenset(json.loads(row["no_cache"])),
+        row["created_at"],
         runs=Counter(queries.run_counts(row["id"])),
         stages={
             stage["name"]: Counter(done=stage["done"], failed=stage["failed"]) for stage in queries.stages(row["id"])

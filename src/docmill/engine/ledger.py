@@ -114,8 +114,7 @@ class Ledger:
     def retry_step(self, work: Work, step: StepRow, failure: Failure, *, at: str, retry_at: str) -> None:
         fields = {"retry": step.retry + 1, "retry_at": retry_at, "status_message": f"{failure.code}: {failure.message}"}
         self._step(work, step, Trigger.RETRY_LATER, fields, at=at, message=failure.code)
-        run, when = work.run_id, retry_at
-        self.after(lambda tx: _ignore(tx.run("UPDATE run SET not_before = ? WHERE id = ?", [when, run])))
+        self.after(lambda tx: settling.record_retry(tx, work.document_id, work.version, work.run_id, retry_at))
         step.status = "error"
 
     def reopen_step(self, work: Work, step: StepRow) -> None:
@@ -158,17 +157,13 @@ class Ledger:
         fields = {"completed_at": at, "degraded": int(work.content.degraded), "chunk_count": len(work.content.chunks)}
         self.move(Move(Entity.RUN, Trigger.FINISH, work.run_id, work.group.id, at=at, fields=fields))
 
-    def fail_run(self, work: Work, failure: Failure, *, at: str, attempts: int) -> None:
+    def fail_run(self, work: Work, failure: Failure, *, at: str) -> None:
         fields = {"completed_at": at, "status_message": f"{failure.code}: {failure.message}"[:1000]}
         self.move(
             Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=failure.code, fields=fields)
         )
         database, key = work.group.pipeline.database, work.group.pipeline.key
-        self.after(
-            lambda tx: settling.record_failure(
-                tx, work.document_id, work.version, database, key, failure, retries=attempts
-            )
-        )
+        self.after(lambda tx: settling.record_failure(tx, work.document_id, work.version, database, key, failure))
         batch, group = work.group.batch_id, work.group.id
         self.after(
             lambda tx: settling.log(
@@ -180,7 +175,3 @@ class Ledger:
                 error_code=failure.code,
             )
         )
-
-
-def _ignore(_rows: int) -> None:
-    """For writes whose count says nothing."""

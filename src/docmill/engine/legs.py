@@ -32,7 +32,11 @@ MOST_CRASHES = 3
 
 
 class LegStage:
-    """Holds documents until they are chunks. ``chunked`` and ``failed`` are told of each that is through."""
+    """Holds documents until they are chunks. ``chunked`` and ``failed`` are told of each that is through.
+
+    A document that took a worker down is a suspect: it waits until the others are through, and then has a fresh worker
+    and the machine to itself, so that neither it nor its neighbours are blamed for the other's appetite.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class LegStage:
         ledger: Ledger,
         artifacts: ArtifactStore,
         executor: Callable[[], Executor],
+        alone: Callable[[], Executor],
         *,
         at_once: int,
         chunked: Callable[[Work], None],
@@ -49,18 +54,19 @@ class LegStage:
         self._ledger = ledger
         self._artifacts = artifacts
         self._executor = executor
+        self._alone = alone
         self._at_once = at_once
         self._chunked = chunked
         self._failed = failed
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
+        self._suspects: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
         self._same: dict[str, list[Work]] = {}
         self.running: dict[int, Work] = {}
         self.hold = False  # begin no further leg: the stages behind have enough to do
 
     def __len__(self) -> int:
-        return (
-            len(self._queue) + sum(1 + len(same) for same in self._same.values()) - len(self._same) + len(self.running)
-        )
+        waiting = len(self._queue) + len(self._suspects)
+        return waiting + sum(len(same) for same in self._same.values()) + len(self.running)
 
     def add(self, works: list[Work]) -> None:
         """Take documents in. One whose chunks are an artifact already passes without a worker."""
@@ -73,29 +79,35 @@ class LegStage:
                 refs.update(settling.find_artifacts(tx, keys[start : start + 500]))
         for work in works:
             chunk_key = work.keys[work.group.pipeline.chunk_name]
-            content = self._read(refs.get(chunk_key))
+            content = self._read(_usable(work, "chunk", refs.get(chunk_key)))
             if content is not None:
                 self._reuse(work, content)
             elif chunk_key in self._same:
                 self._same[chunk_key].append(work)
             else:
                 self._same[chunk_key] = []
-                self._queue.append((work, refs))
+                (self._suspects if work.crashes else self._queue).append((work, refs))
         self.dispatch()
 
     def dispatch(self) -> None:
         """Keep as many legs running as pay."""
+        if any(work.crashes for work in self.running.values()):
+            return
         while self._queue and len(self.running) < self._at_once and not self.hold:
-            work, refs = self._queue.popleft()
-            leg = [work.steps[step.name] for step in work.group.pipeline.leg]
-            for row in work.steps.values():
-                if row.status == "completed":  # by an earlier engine or attempt: it is gone through again
-                    self._ledger.reopen_step(work, row)
-            if leg[0].status != "running":
-                self._ledger.start_step(work, leg[0])
-            job = self._job(work, refs)
-            work.future = self._executor().submit(work, worker.run_leg, job, timeout=work.group.pipeline.leg_timeout_s)
-            self.running[work.run_id] = work
+            self._begin(*self._queue.popleft(), self._executor())
+        if self._suspects and not self._queue and not self.running:
+            self._begin(*self._suspects.popleft(), self._alone())
+
+    def _begin(self, work: Work, refs: dict[str, ArtifactRef], executor: Executor) -> None:
+        leg = [work.steps[step.name] for step in work.group.pipeline.leg]
+        for row in work.steps.values():
+            if row.status == "completed":  # by an earlier engine or attempt: it is gone through again
+                self._ledger.reopen_step(work, row)
+        if leg[0].status != "running":
+            self._ledger.start_step(work, leg[0])
+        job = self._job(work, refs)
+        work.future = executor.submit(work, worker.run_leg, job, timeout=work.group.pipeline.leg_timeout_s)
+        self.running[work.run_id] = work
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's documents that wait out again. Those that run are left to end, or to :meth:`kill`."""
@@ -103,13 +115,15 @@ class LegStage:
         for key, same in self._same.items():
             dropped += [work for work in same if work.group.id == group_id]
             self._same[key] = [work for work in same if work.group.id != group_id]
-        queued, self._queue = self._queue, deque()
+        queued = [*self._queue, *self._suspects]
+        self._queue.clear()
+        self._suspects.clear()
         for work, refs in queued:
             if work.group.id == group_id:
                 dropped.append(work)
                 self._promote(work, refs)
             else:
-                self._queue.append((work, refs))
+                (self._suspects if work.crashes else self._queue).append((work, refs))
         return dropped
 
     def kill(self, group_id: int) -> list[Work]:
@@ -184,7 +198,7 @@ class LegStage:
         return LegOutcome("", (), failure=Failure.of(work.group.pipeline.leg[0].name, error), failed_at=now())
 
     def _again(self, work: Work, same: list[Work]) -> None:
-        """Once more, from the start, with a fresh worker. A crash burns no attempt."""
+        """Once more, from the start. A crash burns no attempt."""
         for row in work.steps.values():
             if row.status == "running":
                 self._ledger.release_step(work, row)
@@ -232,7 +246,7 @@ class LegStage:
                 step.method,
                 step.params,
                 work.keys[step.name],
-                refs.get(work.keys[step.name])
+                _usable(work, step.type, refs.get(work.keys[step.name]))
                 if step.name in pipeline.stored and step.name != pipeline.chunk_name
                 else None,
             )
@@ -249,6 +263,12 @@ class LegStage:
             pipeline.embed.method,
             pipeline.embed_params,
         )
+
+
+def _usable(work: Work, step_type: str, ref: ArtifactRef | None) -> ArtifactRef | None:
+    """An artifact, unless its group asked for new ones and it is older than that."""
+    group = work.group
+    return None if ref and step_type in group.no_cache and ref.created_at < group.created_at else ref
 
 
 def _count_crashes(tx: Transaction, run_id: int, crashes: int) -> None:

@@ -71,11 +71,16 @@ class ProcessExecutor:
 
 
 def document_pool(
-    home: Path, results: queue.SimpleQueue[Done], *, workers: int, limits: WorkerLimits
+    home: Path,
+    results: queue.SimpleQueue[Done],
+    *,
+    workers: int,
+    limits: WorkerLimits,
+    recycle: int = LEGS_PER_WORKER,
 ) -> ProcessExecutor:
-    """Workers that parse and chunk, each within its limits."""
+    """Workers that parse and chunk, each within its limits and replaced after ``recycle`` documents."""
     args = (os.getpid(), str(home / "logs" / "workers.log"), limits)
-    return ProcessExecutor(results, workers, recycle=LEGS_PER_WORKER, start=worker.start_document_worker, args=args)
+    return ProcessExecutor(results, workers, recycle=recycle, start=worker.start_document_worker, args=args)
 
 
 def embed_pool(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import random
 import threading
 import time
 from collections import Counter
@@ -41,6 +42,7 @@ WAIT_SECONDS = 0.1
 MOST_ACTIVE = 1024  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 PROGRESS_SECONDS = 0.1
+FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
 
 
 @dataclass(slots=True)
@@ -70,12 +72,14 @@ class Runner:
         self.stores: dict[str, StoreStage] = {}
         self._pools: dict[str, ProcessExecutor] = {}
         self._looked = self._reported = 0.0
+        self._claims = 0
         self._chunked: list[Work] = []
         self.legs = LegStage(
             str(home),
             self.ledger,
             ArtifactStore(home),
             self._document_pool,
+            self._solo_pool,
             at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
             failed=self._failed,
@@ -126,7 +130,7 @@ class Runner:
 
     def _claim(self) -> None:
         backlog = self._backlog()
-        for group in list(self.groups.values()):
+        for group in self._in_turn():
             room = min(MOST_ACTIVE - len(self.active), 256)
             if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > 64:
                 continue
@@ -135,6 +139,8 @@ class Runner:
             if backlog > 2 * group.pipeline.embed_params.window_chunks:
                 break
             works = intake.claim(self.ledger, group, self.active.keys(), room)
+            group.claimed = time.monotonic()
+            self._claims += 1
             self.active.update((work.run_id, work) for work in works)
             group.active += len(works)
             if not works:  # what is left waits for its next try
@@ -144,6 +150,13 @@ class Runner:
                 self._embed_stage(group).warm()
             if works and group.remaining > group.active:
                 break  # there is more of it: what has a lower priority, or came later, waits
+
+    def _in_turn(self) -> list[GroupWork]:
+        """By priority, then age; but now and then whoever has waited longest goes first, so that none starves."""
+        groups_ = list(self.groups.values())
+        return (
+            sorted(groups_, key=lambda each: each.claimed) if self._claims % FAIR_SHARE == FAIR_SHARE - 1 else groups_
+        )
 
     def _backlog(self) -> int:
         return sum(stage.backlog for stage in self.embeds.values())
@@ -205,14 +218,14 @@ class Runner:
         group = work.group
         work.failure = failure
         if failure.retried and row.retry < row.retries:
-            delay = group.retry_delay * group.backoff**row.retry
+            delay = group.retry_delay * group.backoff**row.retry * (1 + random.uniform(0, group.jitter))  # noqa: S311 - spreads retries, keeps no secret
             retry_at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds")
             self.ledger.retry_step(work, row, failure, at=at, retry_at=retry_at.replace("+00:00", "Z"))
             self.ledger.flush()
             self._put_away(work)
             return
         self.ledger.fail_step(work, row, failure, at=at)
-        self.ledger.fail_run(work, failure, at=at, attempts=row.retry)
+        self.ledger.fail_run(work, failure, at=at)
         self._leave(work, "failed")
         event = (group.batch_id, group.id, work.document_id, work.uri)
         self.reporter.emit(ErrorEvent(*event, row.name, failure.code, failure.message, at))
@@ -291,6 +304,8 @@ class Runner:
             released += [*self.legs.kill(group.id), *store.drop(group.id)]
         self._feed()
         released += embed.drop(group.id)
+        if group.halt == "cancel":
+            embed.kill()
         in_flight = any(work.group is group for work in self.legs.running.values()) or embed.computes_for(group)
         if in_flight and group.halt != "cancel":
             self._release(released)
@@ -332,6 +347,13 @@ class Runner:
             workers = max(1, min(self.settings.document_workers, waiting))
             self._pools["documents"] = pools.document_pool(self.home, self.results, workers=workers, limits=limits)
         return self._pools["documents"]
+
+    def _solo_pool(self) -> ProcessExecutor:
+        """One worker, and a fresh one for each document."""
+        if "solo" not in self._pools:
+            limits = WorkerLimits(self.settings.worker_memory_bytes, self.settings.worker_cpu_s)
+            self._pools["solo"] = pools.document_pool(self.home, self.results, workers=1, limits=limits, recycle=1)
+        return self._pools["solo"]
 
     def _embed_stage(self, group: GroupWork) -> EmbedStage:
         pipeline = group.pipeline

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GroupWork:
-    """A running group. ``halt``: hand out no more of it, for a pause or a cancel. ``active``: documents in memory."""
+    """A running group. ``halt``: hand out no more of it, for a pause or a cancel. ``active``: documents in memory.
+
+    ``no_cache``: step types that use nothing that was computed before ``created_at``.
+    """
 
     id: int
     batch_id: int
@@ -26,10 +29,14 @@ class GroupWork:
     pipeline: CompiledPipeline
     retry_delay: float
     backoff: float
+    jitter: float
+    no_cache: frozenset[str] = frozenset()
+    created_at: str = ""
     halt: str | None = None
     reason: str | None = None
     active: int = 0
     claim_after: float = 0.0
+    claimed: float = 0.0
     runs: Counter[str] = field(default_factory=Counter)
     stages: dict[str, Counter[str]] = field(default_factory=dict)
     chunks_total: int = 0

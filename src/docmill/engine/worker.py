@@ -72,9 +72,18 @@ def run_leg(job: LegJob) -> LegOutcome:
             failure = OutOfMemory("reading it needed more memory than a worker may use")
             return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, failure), failed_at=now())
         except Exception as error:  # noqa: BLE001 - whatever a library raises is this document's outcome
-            failure_ = ProcessingError(f"{step.type} failed: {type(error).__name__}: {str(error)[:300]}")
+            failure_ = _as_document_error(step, error)
             return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, failure_), failed_at=now())
     return LegOutcome(worker, tuple(leg.done), content=leg.content)
+
+
+def _as_document_error(step: StepJob, error: Exception) -> DocumentError:
+    if isinstance(error, OSError):
+        from docmill.steps.validate import TEMPORARY, unreadable
+
+        if error.errno in TEMPORARY:
+            return unreadable(error)
+    return ProcessingError(f"{step.type} failed: {type(error).__name__}: {str(error)[:300]}")
 
 
 def run_embed(method: str, params: EmbedParams, threads: int, texts: list[str]) -> bytes:

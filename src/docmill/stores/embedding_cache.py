@@ -35,11 +35,11 @@ class EmbeddingCache:
         return found
 
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep vectors, in one transaction. A key that is there already keeps its vector."""
+        """Keep vectors, in one transaction. What was computed anew takes the place of what was there."""
         try:
             connection = self._open()
             with failpoints.around("cache.add"), connection:
-                connection.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+                connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
         except sqlite3.DatabaseError as error:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,14 +19,16 @@ PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
 # A document is up to date where the database holds its rows by this very pipeline, or where this content has failed in
 # this pipeline for good. One that another unfinished group is at is left to it.
-_DUE = """
-    state = 'active'
+_FREE = """
+    state = 'active' AND NOT EXISTS (SELECT 1 FROM run r WHERE r.document_id = document.id AND r.database = :database
+                                     AND r.status IN ('pending', 'running'))
+"""
+_UNSETTLED = """
     AND COALESCE(failed_key, '') != :pipeline_key
     AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = document.id AND p.database = :database
                     AND p.settled_key = :pipeline_key AND p.state = 'stored')
-    AND NOT EXISTS (SELECT 1 FROM run r WHERE r.document_id = document.id AND r.database = :database
-                    AND r.status IN ('pending', 'running'))
 """
+_DUE = _FREE + _UNSETTLED
 
 
 def create_batch(tx: Transaction, row: dict[str, Any]) -> int:
@@ -56,7 +59,7 @@ def create_group(tx: Transaction, group: PlannedGroup, selection: Selection) -> 
         "status": Status.CREATED.value,
         "control_cleanup": 0,
         "attempt": 1,
-        "no_cache": "[]",
+        "no_cache": json.dumps(group.no_cache),
         "handlers": "{}",
         "chunks_total": 0,
         "chunks_embedded": 0,
@@ -105,7 +108,7 @@ def _create_runs(
 
 
 def _select(columns: str, group: PlannedGroup, selection: Selection) -> tuple[str, list[Any]]:
-    condition = _DUE.replace(":pipeline_key", "?1").replace(":database", "?2")
+    condition = (_FREE if selection.force else _DUE).replace(":pipeline_key", "?1").replace(":database", "?2")
     values: list[Any] = [group.pipeline_key, group.database]
     for column, value in (("source", selection.source), ("batch_id", selection.batch_id)):
         if value is not None:
@@ -184,8 +187,9 @@ def renew_runs(tx: Transaction, group_id: int, group: PlannedGroup, document_ids
         _create_runs(tx, group_id, group, due, now(), max_retries=retries)
 
 
-def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
-    """Put failed runs back: their failed step and those after it, with all attempts ahead of them again.
+def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int], *, reset: bool) -> None:
+    """Put failed runs back: their failed step and those after it. ``reset``: with all attempts ahead of them again;
+    else they have those that are left, and one in any case.
 
     Raises InvalidState where another group is already at one of their documents, or the file has a newer version.
     """
@@ -199,13 +203,16 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
         if tx.value(sql, [run.document_id, run.database]):
             raise InvalidState("another run is at one of the documents already; `docmill status` shows it")
         tx.run(
-            "UPDATE document SET failed_key = NULL, outcome = NULL, retry_count = retry_count + 1 WHERE id = ?",
-            [run.document_id],
+            "UPDATE document SET failed_key = NULL, outcome = NULL, retry_count = IIF(?, 0, retry_count + 1)"
+            " WHERE id = ?",
+            [reset, run.document_id],
         )
         sql = "UPDATE run SET crashes = 0, not_before = NULL, completed_at = NULL, status_message = NULL WHERE id = ?"
         tx.run(sql, [run_id])
         moves.append(Move(Entity.RUN, Trigger.RETRY, run_id, group_id))
-        fields = {"retry": 0, "retry_at": None, "completed_at": None, "status_message": None, "status_meta": "{}"}
+        fields: dict[str, Any] = {"retry_at": None, "completed_at": None, "status_message": None, "status_meta": "{}"}
+        if reset:
+            fields["retry"] = 0
         moves += [
             Move(Entity.STEP, Trigger.RETRY, row.id, group_id, run_id, fields=fields)
             for row in tx.rows(
@@ -216,6 +223,32 @@ def retry_runs(tx: Transaction, group_id: int, run_ids: Sequence[int]) -> None:
         fields = {"completed_at": None, "status_message": None, "control": None}
         moves.append(Move(Entity.GROUP, Trigger.RETRY, group_id, group_id, fields=fields))
     apply(tx, moves)
+
+
+def clean_up(tx: Transaction, group_ids: Sequence[int]) -> list[str]:
+    """Forget what the cancelled runs of these groups had begun. Returns the step keys whose artifacts nobody else has.
+
+    Artifacts that were there before the group, or that other runs lead to, stay.
+    """
+    keys: list[str] = []
+    for group_id in group_ids:
+        keys += [
+            row.step_key
+            for row in tx.rows(
+                "SELECT DISTINCT s.step_key FROM run_step s JOIN run r ON r.id = s.run_id"
+                " JOIN run_group g ON g.id = r.run_group_id JOIN artifact a ON a.step_key = s.step_key"
+                " WHERE g.id = ? AND r.status = 'cancelled' AND a.created_at >= g.created_at AND s.step_key NOT IN"
+                " (SELECT o.step_key FROM run_step o JOIN run x ON x.id = o.run_id"
+                " WHERE x.status != 'cancelled' AND o.step_key IS NOT NULL)",
+                [group_id],
+            )
+        ]
+        tx.run(
+            "DELETE FROM run_step WHERE run_id IN (SELECT id FROM run WHERE run_group_id = ? AND status = 'cancelled')",
+            [group_id],
+        )
+    tx.many("DELETE FROM artifact WHERE step_key = ?", [(key,) for key in keys])
+    return keys
 
 
 def recover(tx: Transaction) -> int:

@@ -17,15 +17,16 @@ def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef
     at = now()
     tx.many(
         "INSERT INTO artifact (step_key, kind, digest, size_bytes, created_at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (step_key) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes",
+        " ON CONFLICT (step_key) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes,"
+        " created_at = excluded.created_at",
         [(ref.step_key, kind, ref.digest, ref.size_bytes, at) for kind, ref in artifacts],
     )
 
 
 def find_artifacts(tx: Transaction, keys: Sequence[str]) -> dict[str, ArtifactRef]:
-    """References by step key, of those that are known. At most a few hundred keys at a time."""
+    """References by step key, of those that are known, with their time. At most a few hundred keys at a time."""
     marks = ", ".join("?" for _ in keys)
-    rows = tx.rows(f"SELECT step_key, digest, size_bytes FROM artifact WHERE step_key IN ({marks})", keys)  # noqa: S608 - question marks only
+    rows = tx.rows(f"SELECT step_key, digest, size_bytes, created_at FROM artifact WHERE step_key IN ({marks})", keys)  # noqa: S608 - question marks only
     return {row.step_key: ArtifactRef(*row) for row in rows}
 
 
@@ -102,6 +103,12 @@ def record_stored(tx: Transaction, database: str, settled_key: str, documents: S
     )
 
 
+def record_retry(tx: Transaction, document_id: str, version: int, run_id: int, not_before: str) -> None:
+    """A document's step is to be tried again at a time."""
+    tx.run("UPDATE run SET not_before = ? WHERE id = ?", [not_before, run_id])
+    tx.run("UPDATE document SET retry_count = retry_count + 1 WHERE id = ? AND version = ?", [document_id, version])
+
+
 def record_failure(
     tx: Transaction,
     document_id: str,
@@ -109,8 +116,6 @@ def record_failure(
     database: str,
     pipeline_key: str,
     failure: Failure,
-    *,
-    retries: int,
 ) -> None:
     """A document's failure. One that is permanent takes the rows of older versions out of all databases.
 
@@ -119,7 +124,7 @@ def record_failure(
     at = now()
     changed = tx.run(
         "UPDATE document SET outcome = 'failed', failed_key = ?, error_stage = ?, error_code = ?, error_message = ?,"
-        " error_hint = ?, error_at = ?, retry_count = retry_count + ? WHERE id = ? AND version = ?",
+        " error_hint = ?, error_at = ? WHERE id = ? AND version = ?",
         [
             pipeline_key if failure.permanent else None,
             failure.stage,
@@ -127,7 +132,6 @@ def record_failure(
             failure.message,
             failure.hint,
             at,
-            retries,
             document_id,
             version,
         ],
