@@ -19,7 +19,7 @@ from docmill.domain.jobs import Failure, StepOutcome
 from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
-from docmill.engine.pools import Done, Executor
+from docmill.engine.pools import THREADS, Done, Executor
 from docmill.engine.work import GroupWork, StepRow, Work
 from docmill.errors import DefinitionError, DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
 from docmill.steps.embed import Text, estimate_tokens, micro_batches
@@ -27,7 +27,6 @@ from docmill.stores.embedding_cache import EmbeddingCache
 
 MOST_TRIES = 3
 _CACHE_SECONDS = 1.0
-THREADS = 1  # one thread a process and a process a core: the best use of cores that was measured
 
 
 class EmbedStage:

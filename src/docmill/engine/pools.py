@@ -14,10 +14,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
-from docmill.domain.params import EmbedParams
 from docmill.engine import worker
+from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.worker import WorkerLimits
+from docmill.settings import Settings
 
+THREADS = 1  # of an embed worker: one thread a process and a process a core use the cores best
 LEGS_PER_WORKER = 500  # a worker is replaced then: libraries leak
 
 
@@ -70,22 +72,44 @@ class ProcessExecutor:
         self._pool.join()
 
 
-def document_pool(
-    home: Path,
-    results: queue.SimpleQueue[Done],
-    *,
-    workers: int,
-    limits: WorkerLimits,
-    recycle: int = LEGS_PER_WORKER,
-) -> ProcessExecutor:
-    """Workers that parse and chunk, each within its limits and replaced after ``recycle`` documents."""
-    args = (os.getpid(), str(home / "logs" / "workers.log"), limits)
-    return ProcessExecutor(results, workers, recycle=recycle, start=worker.start_document_worker, args=args)
+class Pools:
+    """The pools of one engine, each begun when it is first asked for."""
 
+    def __init__(self, home: Path, settings: Settings, results: queue.SimpleQueue[Done]) -> None:
+        self._results = results
+        self._settings = settings
+        self._log = str(home / "logs" / "workers.log")
+        self._pools: dict[str, ProcessExecutor] = {}
 
-def embed_pool(
-    home: Path, results: queue.SimpleQueue[Done], *, workers: int, method: str, params: EmbedParams, threads: int
-) -> ProcessExecutor:
-    """Workers that hold the model, loaded as they start."""
-    args = (os.getpid(), str(home / "logs" / "workers.log"), method, params, threads)
-    return ProcessExecutor(results, workers, recycle=0, start=worker.start_embed_worker, args=args)
+    def documents(self, waiting: int) -> ProcessExecutor:
+        """Workers that parse and chunk; no more of them than documents wait at the time when they begin."""
+        if "documents" not in self._pools:
+            workers = max(1, min(self._settings.document_workers, waiting))
+            self._pools["documents"] = self._document_pool(workers, recycle=LEGS_PER_WORKER)
+        return self._pools["documents"]
+
+    def solo(self) -> ProcessExecutor:
+        """One such worker, and a fresh one for each document."""
+        if "solo" not in self._pools:
+            self._pools["solo"] = self._document_pool(1, recycle=1)
+        return self._pools["solo"]
+
+    def embedder(self, name: str, pipeline: CompiledPipeline, workers: int) -> ProcessExecutor:
+        """Workers that hold the pipeline's model, loaded as they start."""
+        if name not in self._pools:
+            args = (os.getpid(), self._log, pipeline.embed.method, pipeline.embed_params, THREADS)
+            start = worker.start_embed_worker
+            self._pools[name] = ProcessExecutor(self._results, workers, recycle=0, start=start, args=args)
+        return self._pools[name]
+
+    def stop(self) -> None:
+        """Kill every worker and return once they are gone."""
+        for pool in self._pools.values():
+            pool.stop()
+        self._pools.clear()
+
+    def _document_pool(self, workers: int, *, recycle: int) -> ProcessExecutor:
+        limits = WorkerLimits(self._settings.worker_memory_bytes, self._settings.worker_cpu_s)
+        args = (os.getpid(), self._log, limits)
+        start = worker.start_document_worker
+        return ProcessExecutor(self._results, workers, recycle=recycle, start=start, args=args)

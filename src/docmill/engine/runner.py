@@ -20,14 +20,13 @@ from docmill import failpoints
 from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, StageCompleteEvent, now
 from docmill.domain.jobs import Failure
 from docmill.domain.status import Entity, Status, Trigger
-from docmill.engine import intake, pools, recovery
-from docmill.engine.embedding import THREADS, EmbedStage
+from docmill.engine import intake, recovery
+from docmill.engine.embedding import EmbedStage
 from docmill.engine.ledger import Ledger
 from docmill.engine.legs import LegStage
-from docmill.engine.pools import Done, ProcessExecutor
+from docmill.engine.pools import Done, Pools, ProcessExecutor
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, StepRow, Work
-from docmill.engine.worker import WorkerLimits
 from docmill.errors import DefinitionError, StorageError
 from docmill.settings import Settings
 from docmill.stores.artifacts import ArtifactStore
@@ -70,7 +69,7 @@ class Runner:
         self.done_before: dict[int, int] = {}
         self.embeds: dict[str, EmbedStage] = {}
         self.stores: dict[str, StoreStage] = {}
-        self._pools: dict[str, ProcessExecutor] = {}
+        self.pools = Pools(home, settings, self.results)
         self._looked = self._reported = 0.0
         self._claims = 0
         self._chunked: list[Work] = []
@@ -78,8 +77,8 @@ class Runner:
             str(home),
             self.ledger,
             ArtifactStore(home),
-            self._document_pool,
-            self._solo_pool,
+            lambda: self.pools.documents(max((group.remaining for group in self.groups.values()), default=1)),
+            self.pools.solo,
             at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
             failed=self._failed,
@@ -340,21 +339,6 @@ class Runner:
 
     # ---- stages and processes ----------------------------------------------------------------------------------------
 
-    def _document_pool(self) -> ProcessExecutor:
-        if "documents" not in self._pools:
-            waiting = max((group.remaining for group in self.groups.values()), default=1)
-            limits = WorkerLimits(self.settings.worker_memory_bytes, self.settings.worker_cpu_s)
-            workers = max(1, min(self.settings.document_workers, waiting))
-            self._pools["documents"] = pools.document_pool(self.home, self.results, workers=workers, limits=limits)
-        return self._pools["documents"]
-
-    def _solo_pool(self) -> ProcessExecutor:
-        """One worker, and a fresh one for each document."""
-        if "solo" not in self._pools:
-            limits = WorkerLimits(self.settings.worker_memory_bytes, self.settings.worker_cpu_s)
-            self._pools["solo"] = pools.document_pool(self.home, self.results, workers=1, limits=limits, recycle=1)
-        return self._pools["solo"]
-
     def _embed_stage(self, group: GroupWork) -> EmbedStage:
         pipeline = group.pipeline
         name = f"{pipeline.embed.method} {pipeline.model.fingerprint}"
@@ -362,16 +346,7 @@ class Runner:
             workers = self.settings.embed_workers if group.remaining > 2 else 1
 
             def pool() -> ProcessExecutor:
-                if name not in self._pools:
-                    self._pools[name] = pools.embed_pool(
-                        self.home,
-                        self.results,
-                        workers=workers,
-                        method=pipeline.embed.method,
-                        params=pipeline.embed_params,
-                        threads=THREADS,
-                    )
-                return self._pools[name]
+                return self.pools.embedder(name, pipeline, workers)
 
             self.embeds[name] = EmbedStage(
                 pipeline, self.ledger, self.cache, pool, workers=workers, ready=self._ready, failed=self._failed
@@ -404,8 +379,7 @@ class Runner:
         with contextlib.suppress(StorageError):  # what was computed is kept, however the run ends
             for stage in self.embeds.values():
                 stage.save()
-        for pool in self._pools.values():
-            pool.stop()
+        self.pools.stop()
         self.queries.close()
         self.cache.close()
         self.state.close()
