@@ -88,14 +88,18 @@ def test_a_reader_that_left_does_not_stop_the_work():
 
     class Stream:
         buffer = Gone()
+        asked = 0
 
         def flush(self):
+            self.asked += 1
             raise BrokenPipeError
 
-    reporter = EventReporter(Stream())
+    stream = Stream()
+    reporter = EventReporter(stream)
     reporter.emit(MessageEvent("info", "one"))
     reporter.emit(MessageEvent("info", "two"))
     reporter.close()
+    assert stream.asked <= 1, "it goes on writing to nobody"
 
 
 def test_a_log_gets_a_line_each_tenth_or_each_ten_seconds(clock):

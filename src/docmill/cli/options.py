@@ -15,6 +15,9 @@ RunGroup = Annotated[
     int | None,
     typer.Option("--run-group", metavar="ID", show_default=False, help="One run group, instead of all of a batch."),
 ]
+DefinitionTarget = Annotated[
+    str | None, typer.Argument(metavar="ID|FILE", show_default=False, help="One of them; else all there are.")
+]
 Database = Annotated[str, typer.Option("--database", "-d", metavar="NAME", help="A database of this home.")]
 Workflow = Annotated[
     str | None,

@@ -8,7 +8,7 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DryRun, Limit, Offset, Yes
+from docmill.cli.options import DefinitionTarget, DryRun, Limit, Offset, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -37,13 +37,7 @@ def show(invocation: Invocation, *, id_: Id) -> "Result":
 
 
 @command(group, "validate", example="docmill params validate\ndocmill params validate my_params.yaml --json")
-def validate(
-    invocation: Invocation,
-    *,
-    target: Annotated[
-        str | None, typer.Argument(metavar="ID|FILE", show_default=False, help="One of them; else all there are.")
-    ] = None,
-) -> "Result":
+def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Result":
     """Check param sets, and tell each finding with file, line and key. Exit 6 where there are errors."""
     from docmill.service import definitions
 

@@ -6,7 +6,7 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Limit, Offset
+from docmill.cli.options import DefinitionTarget, Limit, Offset
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -36,13 +36,7 @@ def show(
 
 
 @command(group, "validate", example="docmill workflow validate\ndocmill workflow validate my_workflow.yaml --json")
-def validate(
-    invocation: Invocation,
-    *,
-    target: Annotated[
-        str | None, typer.Argument(metavar="ID|FILE", show_default=False, help="One of them; else all there are.")
-    ] = None,
-) -> "Result":
+def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Result":
     """Check workflows, and tell each finding with file, line and key. Exit 6 where there are errors."""
     from docmill.service import definitions
 
