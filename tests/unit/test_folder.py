@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docmill.errors import SourceFileDenied, SourceFileMissing
+from docmill.errors import DefinitionError, SourceFileDenied, SourceFileMissing
 from docmill.sources.folder import Rules, found_file, hash_file, ignored_examples, scan
 
 
@@ -41,6 +41,20 @@ def test_patterns_are_held_against_the_path_and_against_the_name(tmp_path: Path)
     assert uris(tmp_path, include=("*.md",)) == ["a.md", "deep/drafts/d.md", "drafts/c.md"]
     assert uris(tmp_path, exclude=("drafts",)) == ["a.md", "b.txt"]
     assert uris(tmp_path, exclude=("drafts/*",)) == ["a.md", "b.txt", "deep/drafts/d.md"]
+
+
+def test_a_folder_may_say_itself_what_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", "draft.md", "keep/draft.md", "build/x.md", "keep/deep/secret.txt", "keep/deep/open.txt")
+    write(tmp_path, "night.txt")
+    (tmp_path / ".docmillignore").write_text("# rules\ndraft.md\n/build/\n*.txt\n!open.txt\n", "utf-8")
+    (tmp_path / "keep" / ".docmillignore").write_text("!draft.md\nopen.txt\n")
+    found = scan(tmp_path, Rules())
+    assert sorted(file.uri for file in found.files) == ["a.md", "keep/draft.md"]
+    left_out = ["build/", "draft.md", "keep/deep/open.txt", "keep/deep/secret.txt", "night.txt"]
+    assert sorted(found.ignored[".docmillignore"]) == left_out
+    (tmp_path / "keep" / ".docmillignore").write_text("fine\n!\n")
+    with pytest.raises(DefinitionError, match="line 2"):
+        scan(tmp_path, Rules())
 
 
 def test_the_home_is_not_indexed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -18,6 +18,8 @@ from docmill.domain import uris
 from docmill.domain.changes import FileStat, FoundFile, HashedFile
 from docmill.domain.identity import CONTENT_PREFIX
 from docmill.errors import FileChanged, SourceFileDenied, SourceFileMissing
+from docmill.sources import ignoring
+from docmill.sources.ignoring import IgnoreRules
 
 PARTIAL_SUFFIXES = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp", ".opdownload"})
 _BLOCK_BYTES = 1024 * 1024
@@ -71,10 +73,13 @@ def scan(folder: Path, rules: Rules) -> Scan:
     home = _identity(rules.home)
     start = _identity(folder)
     entered = {start} if start else set()
-    pending: list[tuple[str, str]] = [(os.fspath(folder), "")]
+    pending: list[tuple[str, str, str, IgnoreRules]] = [(os.fspath(folder), "", "", IgnoreRules())]
     while pending:
-        path, prefix = pending.pop()
-        for entry in _entries(path, prefix, result):
+        path, prefix, raw, rules_here = pending.pop()
+        entries = _entries(path, prefix, result)
+        if any(entry.name == ignoring.NAME for entry in entries):
+            rules_here = rules_here.below(path, raw)
+        for entry in entries:
             name = prefix + uris.encode(entry.name)
             try:
                 stat = entry.stat()
@@ -83,13 +88,19 @@ def scan(folder: Path, rules: Rules) -> Scan:
                 continue
             if S_ISDIR(stat.st_mode):
                 identity = (stat.st_dev, stat.st_ino)
-                if rule := _folder_rule(entry.name, name, exclude, again=identity in entered, home=identity == home):
+                rule = _folder_rule(entry.name, name, exclude, again=identity in entered, home=identity == home)
+                if not rule and rules_here.leave_out(raw + entry.name, folder=True):
+                    rule = ignoring.NAME
+                if rule:
                     result.ignored[rule].append(f"{name}/")
                     continue
                 entered.add(identity)
-                pending.append((entry.path, f"{name}/"))
+                pending.append((entry.path, f"{name}/", f"{raw}{entry.name}/", rules_here))
                 continue
-            if rule := _file_rule(entry.name, name, stat.st_mode, include, exclude):
+            rule = _file_rule(entry.name, name, stat.st_mode, include, exclude)
+            if not rule and rules_here.leave_out(raw + entry.name, folder=False):
+                rule = ignoring.NAME
+            if rule:
                 result.ignored[rule].append(name)
                 continue
             result.files.append(FoundFile(name, entry.path, _suffix(entry.name), _file_stat(stat)))
@@ -126,12 +137,13 @@ def found_file(path: Path, uri: str) -> FoundFile:
     return FoundFile(uri, os.fspath(path), _suffix(path.name), _file_stat(stat))
 
 
-def _entries(path: str, prefix: str, result: Scan) -> Iterator[os.DirEntry[str]]:
+def _entries(path: str, prefix: str, result: Scan) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(path) as entries:
-            yield from entries
+            return list(entries)
     except OSError as error:
         result.unreadable[prefix or "/"] = error.strerror or str(error)
+        return []
 
 
 def _folder_rule(name: str, uri: str, exclude: _Patterns, *, again: bool, home: bool) -> str | None:
