@@ -1,18 +1,21 @@
-"""What a scan found, and what that means against what is known. Pure: it compares, it never looks at a disk."""
+"""What a scan found, and what that means against what is known. Pure: it compares, it never looks at a disk.
+
+The records are named tuples: a scan makes one or two for each file, and they cost a third of a dataclass.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # A file written within this time of its hashing may have changed again without its times showing it: kernels take
 # file times from a clock that ticks every 4 to 10 ms. Such a file is hashed anew at the next scan.
 CLOCK_GRANULARITY_NS = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(NamedTuple):
     """What tells a file that was not touched from one that was. Times in nanoseconds."""
 
     device: int
@@ -22,8 +25,7 @@ class FileStat:
     ctime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """``path`` is absolute; ``suffix`` lower case with its dot, or empty."""
 
     uri: str
@@ -32,15 +34,13 @@ class FoundFile:
     stat: FileStat
 
 
-@dataclass(frozen=True, slots=True)
-class HashedFile:
+class HashedFile(NamedTuple):
     file: FoundFile
     content_hash: str
     hashed_at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDocument:
+class KnownDocument(NamedTuple):
     """A document as SQLite holds it."""
 
     id: str

@@ -16,6 +16,8 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 
 def encode(path: str) -> str:
     """``path`` as Python's file functions give it, with surrogate escapes for bytes that are not UTF-8."""
+    if path.isascii() and "%" not in path:
+        return path
     text = _TAKEN_FOR_BYTE.sub("%25", path)
     return _SURROGATE.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", text)
 

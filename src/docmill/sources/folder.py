@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -69,7 +70,7 @@ class Scan:
 def scan(folder: Path, rules: Rules) -> Scan:
     """Every file under ``folder``. Symbolic links are followed; a folder reached twice is entered once."""
     result = Scan()
-    include, exclude = _Patterns(rules.include), _Patterns(rules.exclude)
+    files = _FileRules(_Patterns(rules.include), _Patterns(rules.exclude))
     home = _identity(rules.home)
     start = _identity(folder)
     entered = {start} if start else set()
@@ -88,7 +89,7 @@ def scan(folder: Path, rules: Rules) -> Scan:
                 continue
             if S_ISDIR(stat.st_mode):
                 identity = (stat.st_dev, stat.st_ino)
-                rule = _folder_rule(entry.name, name, exclude, again=identity in entered, home=identity == home)
+                rule = _folder_rule(entry.name, name, files.exclude, again=identity in entered, home=identity == home)
                 if not rule and rules_here.leave_out(raw + entry.name, folder=True):
                     rule = ignoring.NAME
                 if rule:
@@ -97,13 +98,14 @@ def scan(folder: Path, rules: Rules) -> Scan:
                 entered.add(identity)
                 pending.append((entry.path, f"{name}/", f"{raw}{entry.name}/", rules_here))
                 continue
-            rule = _file_rule(entry.name, name, stat.st_mode, include, exclude)
+            suffix = _suffix(entry.name)
+            rule = files.rule(entry.name, name, suffix, stat.st_mode)
             if not rule and rules_here.leave_out(raw + entry.name, folder=False):
                 rule = ignoring.NAME
             if rule:
                 result.ignored[rule].append(name)
                 continue
-            result.files.append(FoundFile(name, entry.path, _suffix(entry.name), _file_stat(stat)))
+            result.files.append(FoundFile(name, entry.path, suffix, _file_stat(stat)))
     return result
 
 
@@ -156,20 +158,32 @@ def _folder_rule(name: str, uri: str, exclude: _Patterns, *, again: bool, home: 
     return "excluded by pattern" if exclude.match(name, uri) or exclude.match(name, f"{uri}/") else None
 
 
-def _file_rule(name: str, uri: str, mode: int, include: _Patterns, exclude: _Patterns) -> str | None:
-    if name.startswith("."):
-        return "hidden"
-    if name.startswith("~$"):
-        return "lock file of an office program"
-    if not S_ISREG(mode):
-        return "not a regular file"
-    if _suffix(name) in PARTIAL_SUFFIXES:
-        return "unfinished download or temporary file"
-    if include and not include.match(name, uri):
-        return "not included by pattern"
-    if exclude.match(name, uri):
-        return "excluded by pattern"
-    return filetypes.ignore_reason(name)
+class _FileRules:
+    """Why a file is passed over. What follows from a suffix alone is found out once."""
+
+    def __init__(self, include: _Patterns, exclude: _Patterns) -> None:
+        self.include = include
+        self.exclude = exclude
+        self._by_suffix: dict[str, str | None] = {}
+
+    def rule(self, name: str, uri: str, suffix: str, mode: int) -> str | None:
+        if name.startswith("."):
+            return "hidden"
+        if name.startswith("~$"):
+            return "lock file of an office program"
+        if not S_ISREG(mode):
+            return "not a regular file"
+        if suffix in PARTIAL_SUFFIXES:
+            return "unfinished download or temporary file"
+        if self.include and not self.include.match(name, uri):
+            return "not included by pattern"
+        if self.exclude.match(name, uri):
+            return "excluded by pattern"
+        if not suffix:
+            return filetypes.ignore_reason(name)
+        if suffix not in self._by_suffix:
+            self._by_suffix[suffix] = filetypes.ignore_reason(name)
+        return self._by_suffix[suffix]
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -177,7 +191,13 @@ def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _suffix(name: str) -> str:
-    return uris.encode(os.path.splitext(name)[1].lower())  # noqa: PTH122 - a name, not a path; called for every file
+    stem, dot, end = name.rpartition(".")
+    return _encoded_suffix(end) if dot and stem.strip(".") else ""
+
+
+@lru_cache(maxsize=1024)
+def _encoded_suffix(end: str) -> str:
+    return uris.encode(f".{end.lower()}")
 
 
 def _file_stat(stat: os.stat_result) -> FileStat:
