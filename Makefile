@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test lint bench docs lock clean
+.PHONY: help install run test crash lint bench docs lock clean
 
 help:
 	@echo "make run    install, then index the shipped example and search it"
 	@echo "make test   install, then run everything that CI runs"
+	@echo "make crash  kill it at 200 random instants and at every failpoint; takes a quarter of an hour"
 	@echo "make lint   ruff, mypy --strict and the import layers"
 	@echo "make bench  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
 	@echo "make docs   write the generated pages of docs/ anew"
@@ -33,6 +34,10 @@ run: install
 
 test: install lint
 	@$(BIN)/python -m pytest
+
+# KILLS and SEED choose other ones: make crash KILLS=1000 SEED=8
+crash: install
+	@PYTHONPATH=tests $(BIN)/python -m crash.long --kills $(or $(KILLS),200) --seed $(or $(SEED),7)
 
 lint: install
 	@$(BIN)/ruff check .

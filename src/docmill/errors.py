@@ -7,25 +7,31 @@
     │   ├── BatchNotFound            BATCH_NOT_FOUND
     │   ├── DocumentNotFound         DOCUMENT_NOT_FOUND
     │   ├── RunGroupNotFound         RUN_GROUP_NOT_FOUND
+    │   ├── RunNotFound              RUN_NOT_FOUND
     │   ├── DatabaseNotFound         DATABASE_NOT_FOUND
     │   └── DefinitionNotFound       DEFINITION_NOT_FOUND
     ├── NotAllowedError              NOT_ALLOWED             exit 5
     │   ├── InvalidState             INVALID_BATCH_STATE
     │   ├── StaleEngine              STALE_ENGINE
     │   ├── EngineBusy               ENGINE_BUSY
+    │   ├── Overtaken                OVERTAKEN
     │   ├── AlreadyExists            ALREADY_EXISTS
+    │   ├── ConcurrentBatchLimit     CONCURRENT_BATCH_LIMIT
     │   └── ModelMismatch            MODEL_MISMATCH
     ├── DefinitionError              BAD_DEFINITION          exit 6
     │   └── SettingsError            BAD_SETTINGS
     ├── MissingError                 MISSING                 exit 7
     │   ├── ModelMissing             MODEL_MISSING
     │   ├── StorageError             STORAGE_ERROR
+    │   │   └── StateLost            STATE_LOST
     │   └── DamagedArtifact          DAMAGED_ARTIFACT
     ├── DocumentError                (one document's outcome; never ends a command)
     │   permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
     │              DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
     │   transient: SourceFileMissing, SourceFileDenied, FileChanged, TemporaryFailure
     └── StoppedError                 STOPPED                 exit 8
+        ├── TimeLimit                TIME_LIMIT
+        ├── WaitTimedOut             WAIT_TIMED_OUT
         └── Interrupted              INTERRUPTED             exit 130
 
 The code and the exit code live on the class. ``context`` holds whatever else a program wants to read; it is merged
@@ -84,6 +90,11 @@ class RunGroupNotFound(NotFoundError):
     code = "RUN_GROUP_NOT_FOUND"
 
 
+class RunNotFound(NotFoundError):
+    code = "RUN_NOT_FOUND"
+    hint = "`docmill runs list` shows the runs of this home"
+
+
 class DatabaseNotFound(NotFoundError):
     code = "DATABASE_NOT_FOUND"
     hint = "`docmill lancedb list` shows the databases of this home"
@@ -114,8 +125,21 @@ class EngineBusy(NotAllowedError):
     code = "ENGINE_BUSY"
 
 
+class Overtaken(NotAllowedError):
+    """Another shell has written down something else about the same documents since this one read them."""
+
+    code = "OVERTAKEN"
+    hint = "run the same command again"
+
+
 class AlreadyExists(NotAllowedError):
     code = "ALREADY_EXISTS"
+
+
+class ConcurrentBatchLimit(NotAllowedError):
+    """As many batches are running as may at once. ``retry_after`` in the context: seconds."""
+
+    code = "CONCURRENT_BATCH_LIMIT"
 
 
 class ModelMismatch(NotAllowedError):
@@ -149,6 +173,16 @@ class StorageError(MissingError):
     """The disk or a database under the home does not do what it must."""
 
     code = "STORAGE_ERROR"
+
+
+class StateLost(StorageError):
+    """A home without its state.db: it has been in use, and nothing knows any more what lies in it."""
+
+    code = "STATE_LOST"
+    hint = (
+        "restore state.db from a backup; without one `docmill init` begins anew there: documents are parsed again,"
+        " embedded texts are kept"
+    )
 
 
 class DamagedArtifact(MissingError):
@@ -240,6 +274,16 @@ class StoppedError(DocmillError):
 
     code = "STOPPED"
     exit_code = 8
+
+
+class TimeLimit(StoppedError):
+    code = "TIME_LIMIT"
+
+
+class WaitTimedOut(StoppedError):
+    """Whoever waited has had enough; the work itself goes on."""
+
+    code = "WAIT_TIMED_OUT"
 
 
 class Interrupted(StoppedError):

@@ -5,14 +5,17 @@ Values come from flags first, then from ``DOCMILL_*`` environment variables, the
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from docmill.errors import HomeNotFound, SettingsError
+from docmill.errors import HomeNotFound, SettingsError, StateLost
 
 HOME_NAME = ".docmill"
 
@@ -30,7 +33,35 @@ class Settings(BaseSettings):
     embed_workers: int = Field(default_factory=_cores, ge=1, le=256, description="processes that embed, a thread each")
     worker_memory_bytes: int = Field(2 * 1024**3, ge=512 * 1024**2, description="address space of a document worker")
     worker_cpu_s: int = Field(120, ge=1, description="processor seconds that one document may take")
+    max_running_batches: int = Field(20, ge=1, description="batches that may run at once")
     lock_timeout: float | None = Field(None, ge=0, description="seconds to wait for another engine; none: forever")
+    take_over: bool = Field(default=False, description="end another engine that is at work in the home")
+    max_minutes: float | None = Field(None, ge=0, description="minutes after which work stops cleanly; none: no limit")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts, or host:port, that may be asked though they are not public; JSON list or commas"
+    )
+    _began: float = PrivateAttr(default_factory=time.monotonic)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """``["a", "b:8080"]`` or ``a, b:8080``."""
+        if isinstance(given, str):
+            try:
+                listed = json.loads(given)
+            except ValueError:
+                listed = None
+            given = listed if isinstance(listed, list) else [each for each in given.split(",") if each.strip()]
+        hosts = tuple(str(each).strip().lower() for each in given)
+        wrong = next((each for each in hosts if not each or re.search(r"[\s/@\"']", each)), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong!r} is no host and no host:port")
+        return hosts
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of ``max_minutes``, which count from when these settings were made; None where there is no limit."""
+        return None if self.max_minutes is None else self._began + self.max_minutes * 60 - time.monotonic()
 
 
 def build(**flags: Any) -> Settings:
@@ -46,14 +77,27 @@ def build(**flags: Any) -> Settings:
 
 
 def find_home(settings: Settings, start: Path | None = None) -> Path:
-    """The home: the one that is named, else the nearest ``.docmill`` upwards from ``start``. Raises HomeNotFound."""
+    """The home: the one that is named, else the nearest ``.docmill`` upwards from ``start``.
+
+    Raises HomeNotFound; StateLost where there is one that has been in use and has no state.db any more.
+    """
     if settings.home is not None:
         home = settings.home.expanduser().absolute()
-        if not (home / "state.db").is_file():
+        if not _is_home(home):
             raise HomeNotFound(f"no docmill home at {home}", hint=f"create it with `docmill init --home {home}`")
         return home
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
-        if (folder / HOME_NAME / "state.db").is_file():
+        if _is_home(folder / HOME_NAME):
             return folder / HOME_NAME
     raise HomeNotFound(f"no {HOME_NAME} folder in {here} or above it")
+
+
+def _is_home(folder: Path) -> bool:
+    """Raises StateLost for one that has been in use, so that nobody begins anew beside what it holds by mistake."""
+    if (folder / "state.db").is_file():
+        return True
+    kept = (folder / "artifacts", folder / "lancedb")
+    if (folder / "cache.db").is_file() or any(each.is_dir() and any(each.iterdir()) for each in kept):
+        raise StateLost(f"{folder / 'state.db'} is gone")
+    return False

@@ -96,14 +96,17 @@ def test_several_findings_are_all_in_the_error(cli, home):
     assert len(cli("workflow", "show", "mine", "--json").json["error"]["problems"]) == 3
 
 
-def test_handlers_are_kept_and_said_not_to_run(cli, tmp_path):
+def test_a_token_that_would_travel_in_the_clear_is_noted(cli, tmp_path):
     file = tmp_path / "mine.yaml"
-    handlers = "lifecycle:\n  item_failed:\n    - {type: webhook, url: 'https://example.org/hook'}\n"
+    handlers = "lifecycle:\n  item_failed:\n    - {type: webhook, url: 'http://example.org/hook', token_env: TOKEN}\n"
     file.write_text(BAD_WORKFLOW.replace("    retires: 3\n    parameters: {siez: 100}\n", "") + handlers)
     ran = cli("workflow", "validate", str(file), "--json")
     assert ran.code == 0
-    assert [problem["level"] for problem in ran.json["problems"]] == ["note"]
-    assert "does not run them" in ran.json["problems"][0]["message"]
+    [note] = ran.json["problems"]
+    assert (note["level"], note["path"]) == ("note", "lifecycle.item_failed[0].url")
+    assert "unencrypted" in note["message"]
+    file.write_text(file.read_text().replace("http://", "https://"))
+    assert cli("workflow", "validate", str(file), "--json").json["problems"] == []
 
 
 def test_add_show_target_delete(cli, home, tmp_path):

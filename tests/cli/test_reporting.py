@@ -11,7 +11,16 @@ from rich.console import Console
 from docmill.cli import reporting
 from docmill.cli.bars import BarReporter
 from docmill.cli.reporting import EventReporter, LineReporter, QuietReporter, duration, progress_line
-from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, ProgressEvent, StageProgress
+from docmill.domain.events import (
+    CompletedEvent,
+    DocumentEvent,
+    ErrorEvent,
+    MessageEvent,
+    ProgressEvent,
+    StageCompleteEvent,
+    StageProgress,
+    as_record,
+)
 
 AT = "2026-01-31T12:00:00.000Z"
 
@@ -76,6 +85,33 @@ def test_progress_events_are_few_and_the_last_one_is_kept(clock):
     assert told[0] == 0
     assert told[-1] == 49
     assert len(told) < 10
+
+
+def test_the_last_progress_is_told_before_the_end(clock):
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    reporter = EventReporter(stream)
+    reporter.emit(progress(99))
+    reporter.emit(progress(100))
+    reporter.emit(StageCompleteEvent(1, 2, "parse", 3.0, AT))
+    reporter.emit(CompletedEvent(1, 2, "completed", "100 documents", {"documents": 100}, AT))
+    reporter.close()
+    told = [json.loads(line) for line in lines_of(stream)]
+    assert [each["type"] for each in told] == ["progress", "progress", "stage_complete", "completed"]
+    assert told[1]["processed_files"] == 100
+    assert told[-1]["metadata"] == {"documents": 100}
+
+
+def test_progress_says_what_programs_need():
+    event = progress(40, failed=3, remaining_seconds=90.4)
+    record = as_record(event)
+    assert (record["percentage"], record["message"]) == (40.0, "40 of 100 documents")
+    assert (record["current_stage"], record["estimated_completion"]) == ("parse", "2026-01-31T12:01:30Z")
+    stages = (StageProgress("parse", 90, 10, 100), StageProgress("chunk", 80, 0, 100))
+    assert ProgressEvent(1, 2, 100, 80, 10, stages).current_stage == "chunk"
+    stages = (StageProgress("parse", 90, 10, 100), StageProgress("chunk", 90, 0, 100))
+    ended = ProgressEvent(1, 2, 100, 100, 10, stages, remaining_seconds=0.0)
+    assert (ended.current_stage, ended.estimated_completion, ended.percentage) == (None, None, 100.0)
+    assert ProgressEvent(1, 2, 0, 0, 0, ()).percentage == 100.0
 
 
 def test_a_reader_that_left_does_not_stop_the_work():

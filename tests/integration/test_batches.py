@@ -10,7 +10,7 @@ import pytest
 from conftest import Mill
 from docmill.domain.results import IngestResult, RunResult
 from docmill.errors import BatchNotFound, DefinitionNotFound, DocumentNotFound, InvalidState, UsageError
-from docmill.service import batches, retrying, running
+from docmill.service import batches, history, retrying, running
 
 
 def ingest(mill: Mill, *inputs: Path | str, **options: object) -> IngestResult:
@@ -130,9 +130,9 @@ def test_status_at_each_time(mill: Mill) -> None:
     assert [error.uri for error in ended.errors] == ["empty.txt"]
     assert (ended.stats.total_chunks, ended.stats.total_embeddings) == (2, 2)
     assert ended.stats.average_processing_time_per_file_ms is not None
-    listed = batches.list_batches(mill.settings, limit=10, offset=0, status="completed")
+    listed = history.list_batches(mill.settings, limit=10, offset=0, status="completed")
     assert (listed.total, [batch.name for batch in listed.batches]) == (1, ["one"])
-    assert batches.list_batches(mill.settings, limit=10, offset=0, type="manual").total == 0
+    assert history.list_batches(mill.settings, limit=10, offset=0, type="manual").total == 0
     home = batches.home_status(mill.settings)
     assert (home.documents, home.chunks, home.failed_documents, home.databases) == (3, 2, 1, ["default"])
     assert home.engine is None

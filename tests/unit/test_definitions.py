@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from docmill.definitions.files import PARAM_SET, WORKFLOW, get, load_all, load_t
 from docmill.definitions.findings import BadDefinition
 from docmill.definitions.yaml_text import MAX_BYTES, YamlFault, read, scalar
 from docmill.domain.params import ChunkParams
-from docmill.domain.workflow import StepType
+from docmill.domain.status import LifecycleEvent
+from docmill.domain.workflow import HandledEvent, StepType
 from docmill.errors import DefinitionError, DefinitionNotFound
 
 STEPS = """\
@@ -249,6 +251,46 @@ def test_no_text_raises_anything_else(text):
             "'url' is missing",
             None,
         ),
+        *(
+            (
+                STEPS,
+                f"{STEPS}lifecycle:\n  item_end:\n    - {{type: webhook, {given}}}\n",
+                10,
+                path,
+                message,
+                suggestion,
+            )
+            for given, path, message, suggestion in (
+                (
+                    "url: 'https://x.org', token: abc",
+                    "lifecycle.item_end[0].token",
+                    "a token is not written",
+                    "token_env:",
+                ),
+                (
+                    "url: 'https://x.org', secret: abc",
+                    "lifecycle.item_end[0].secret",
+                    "a secret is not",
+                    "secret_file:",
+                ),
+                ("url: 'https://x.org', retries: 3", "lifecycle.item_end[0].retries", "unknown key 'retries'", None),
+                ("url: 'https://u:p@x.org'", "lifecycle.item_end[0].url", "holds a user name or a password", None),
+                ("url: 'https://x.org:99999'", "lifecycle.item_end[0].url", "ort out of range", None),
+                (
+                    "url: 'https://x.org', token_env: 'Bearer abc'",
+                    "lifecycle.item_end[0].token_env",
+                    "must be the name of an environment variable",
+                    None,
+                ),
+                (
+                    "url: 'https://x.org', token_env: A, token_file: b",
+                    "lifecycle.item_end[0].token_file",
+                    "token_env and token_file exclude each other",
+                    None,
+                ),
+                ("url: 'https://x.org', timeout_s: 0", "lifecycle.item_end[0].timeout_s", "must be more than 0", None),
+            )
+        ),
     ],
 )
 def test_findings_say_where_what_and_what_instead(old, new, line, path, message, suggestion):
@@ -258,6 +300,22 @@ def test_findings_say_where_what_and_what_instead(old, new, line, path, message,
     assert matching[0][0] == line
     assert message in matching[0][2]
     assert (suggestion or "") in (matching[0][3] or "")
+
+
+def test_handlers_go_into_the_pipeline():
+    lifecycle = (
+        "lifecycle:\n  progress:\n    - {type: webhook, url: 'https://x.org', token_env: T, job_id: j, timeout_s: 5}\n"
+        "  group_end:\n    - {type: command, command: 'true'}\n  item_end: []\n"
+    )
+    loaded = load_text(WORKFLOW, f"{WORKFLOW_TEXT}{lifecycle}", Path("x.yaml"), "user")
+    assert json.loads(loaded.definition.handlers()) == {
+        "progress": [{"type": "webhook", "url": "https://x.org", "token_env": "T", "job_id": "j", "timeout_s": 5.0}],
+        "group_end": [{"type": "command", "command": "true", "timeout_s": 60.0}],
+    }
+
+
+def test_every_lifecycle_event_can_be_handled():
+    assert {each.value for each in HandledEvent} == {*(each.value for each in LifecycleEvent), "progress"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from docmill.cli import batch, everyday, lancedb, models, params, running, workflow
+from docmill.cli import (
+    batch,
+    deliver,
+    documents,
+    everyday,
+    following,
+    history,
+    lancedb,
+    models,
+    params,
+    running,
+    worker,
+    workflow,
+)
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Home, Invocation, Json, Quiet, Verbose
 
@@ -23,6 +36,13 @@ STORES = "Definitions, models and databases"
 app.add_typer(everyday.commands)
 app.add_typer(batch.group, name="batch", rich_help_panel=running.PANEL)
 app.add_typer(running.commands)
+app.add_typer(worker.commands)
+app.add_typer(deliver.commands)
+app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
+app.add_typer(following.commands)
+app.add_typer(history.runs, name="runs", rich_help_panel=history.PANEL)
+app.add_typer(history.steps, name="steps", rich_help_panel=history.PANEL)
+app.add_typer(history.groups, name="run-groups", rich_help_panel=history.PANEL)
 app.add_typer(workflow.group, name="workflow", rich_help_panel=STORES)
 app.add_typer(params.group, name="params", rich_help_panel=STORES)
 app.add_typer(models.group, name="models", rich_help_panel=STORES)

@@ -1,28 +1,18 @@
 """Where errors end: each becomes one message, as text on stderr or as JSON on stdout, and one exit code."""
 
-import errno
-import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from docmill.errors import DocmillError, Interrupted, StorageError, UsageError
+from docmill.errors import DocmillError, Interrupted, UsageError
+from docmill.stores.faults import storage_error
 
 if TYPE_CHECKING:
     from docmill.cli.invocation import Invocation
 
 # What typer raises for wrong usage, under whichever of its versions: all derive from this one.
 PARSER_ERROR: type[Exception] = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
-
-_DISK = {
-    errno.ENOSPC: ("the disk is full", "make room, then run the same command again: nothing that was done is lost"),
-    errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
-    errno.EROFS: ("the file system is read-only", "choose a home on a disk that can be written"),
-    errno.EACCES: ("permission denied", "check who owns the file and its folder"),
-    errno.EPERM: ("not permitted", "check who owns the file and its folder"),
-    errno.EIO: ("the disk reports an error", "check the disk before anything else is written to it"),
-}
 
 
 def fail(error: BaseException, invocation: "Invocation") -> int:
@@ -59,17 +49,9 @@ def translate(error: BaseException) -> DocmillError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted", hint="run the same command again")
-    cause = getattr(error, "orig", None) or error  # sqlalchemy wraps what sqlite3 raised
-    # A damaged file raises DatabaseError itself; constraints and wrong SQL, its other subclasses, are our own faults.
-    if isinstance(cause, sqlite3.OperationalError) or type(cause) is sqlite3.DatabaseError:
-        return StorageError(f"the state database says: {cause}", hint="check the disk, and that nothing else locks it")
-    number = cause.errno if isinstance(cause, OSError) else None
-    if number is None and "No space left on device" in str(cause):  # Rust libraries give the text alone
-        number = errno.ENOSPC
-    if number in _DISK:
-        what, hint = _DISK[number]
-        name = getattr(cause, "filename", None)
-        return StorageError(f"{what}: {name}" if name else what, hint=hint)
+    fault = storage_error(error)
+    if fault is not None:
+        return fault
     return DocmillError(
         f"unexpected {type(error).__name__}: {error}",
         hint="this is a fault of docmill: run it again with -v for the traceback, and report it",

@@ -50,6 +50,7 @@ def init(
     panel=PANEL,
     events=True,
     lock=True,
+    limit=True,
     example="docmill sync ~/papers\ndocmill sync notes --exclude 'drafts/**' --set chunk.size=160",
 )
 def sync(

@@ -37,6 +37,13 @@ LockTimeout = Annotated[
     float | None,
     _common("--lock-timeout", metavar="SECONDS", min=0, help="Wait so long for another engine, then exit 5."),
 ]
+TakeOver = Annotated[
+    bool, _common("--take-over", help="End another engine that is at work here, also a stopped one, and go on.")
+]
+MaxMinutes = Annotated[
+    float | None,
+    _common("--max-minutes", metavar="N", min=0, help="Stop cleanly after N minutes, with exit 8."),
+]
 
 
 @dataclass
@@ -49,6 +56,8 @@ class Invocation:
     quiet: bool = False
     verbose: bool = False
     lock_timeout: float | None = None
+    take_over: bool = False
+    max_minutes: float | None = None
     _reporter: "Reporter | None" = field(default=None, repr=False)
 
     @classmethod
@@ -74,7 +83,12 @@ class Invocation:
     def settings(self) -> "Settings":
         from docmill.settings import build
 
-        return build(home=self.home, lock_timeout=self.lock_timeout)
+        return build(
+            home=self.home,
+            lock_timeout=self.lock_timeout,
+            take_over=self.take_over or None,
+            max_minutes=self.max_minutes,
+        )
 
     def reporter(self) -> "Reporter":
         """Bars, lines, NDJSON or silence, as called for. Closed when the command ends."""
@@ -89,9 +103,13 @@ class Invocation:
             self._reporter.close()
             self._reporter = None
 
+    def asks(self, *, yes: bool) -> bool:
+        """Whether :meth:`confirm` would ask."""
+        return not (yes or self.json or self.events) and on_terminal()
+
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask on a terminal, unless ``yes``; without one go on. Raises StoppedError where the answer is no."""
-        if yes or self.json or self.events or not on_terminal():
+        if not self.asks(yes=yes):
             return
         if not typer.confirm(question, err=True):
             from docmill.errors import StoppedError
@@ -105,11 +123,19 @@ def on_terminal() -> bool:
 
 
 def command(
-    group: typer.Typer, name: str, *, example: str, events: bool = False, lock: bool = False, panel: str | None = None
+    group: typer.Typer,
+    name: str,
+    *,
+    example: str,
+    events: bool = False,
+    lock: bool = False,
+    limit: bool = False,
+    panel: str | None = None,
 ) -> "Callable[[Callable[..., Result | None]], Callable[..., Result | None]]":
     """Register a function as a command. Its docstring is the help, its first line the summary.
 
-    events: long work, has ``--events``. lock: may run or wait for the engine, has ``--lock-timeout``.
+    events: long work, has ``--events``. lock: may run or wait for the engine, has ``--lock-timeout``
+    and ``--take-over``. limit: works for as long as there is work, has ``--max-minutes``.
     """
 
     def register(function: "Callable[..., Result | None]") -> "Callable[..., Result | None]":
@@ -123,6 +149,9 @@ def command(
             extra["events"] = Events
         if lock:
             extra["lock_timeout"] = LockTimeout
+            extra["take_over"] = TakeOver
+        if limit:
+            extra["max_minutes"] = MaxMinutes
         added = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(key, False), annotation=kind)
             for key, kind in extra.items()
@@ -138,7 +167,7 @@ def command(
     return register
 
 
-_DEFAULTS: dict[str, Any] = {"home": None, "lock_timeout": None}
+_DEFAULTS: dict[str, Any] = {"home": None, "lock_timeout": None, "max_minutes": None}
 
 
 def _run(

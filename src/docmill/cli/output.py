@@ -8,7 +8,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from docmill.cli.console import safe, stderr_console, stdout_console, write_text
-from docmill.domain.results import IngestResult, ModelVerified, Problem, Result, RunResult, SourceSync, SyncResult
+from docmill.domain.results import (
+    DeliverResult,
+    IngestResult,
+    ModelVerified,
+    Problem,
+    Result,
+    RunResult,
+    SourceSync,
+    SyncResult,
+    WorkerResult,
+)
 from docmill.domain.results import ValidationResult as Validated
 
 if TYPE_CHECKING:
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
     from docmill.errors import DocmillError
 
 CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
+TIME_LIMIT = "TIME_LIMIT"
 _STOPPED_STATUSES = ("paused", "cancelled")
 
 
@@ -27,6 +38,12 @@ def exit_code(result: Result) -> int:
         return CLEAN if result.clean else NOT_CLEAN
     if isinstance(result, IngestResult):
         return NOT_CLEAN if result.reason or result.errors else CLEAN
+    if isinstance(result, DeliverResult):
+        return NOT_CLEAN if result.reason else CLEAN
+    if isinstance(result, WorkerResult):
+        if result.stopped_by == TIME_LIMIT:
+            return STOPPED
+        return NOT_CLEAN if result.reason and result.stopped_by is None else CLEAN
     if isinstance(result, SyncResult):
         return max((_of_run(each) for each in (result, *result.sources)), default=CLEAN)
     return _of_run(result) if isinstance(result, RunResult) else CLEAN

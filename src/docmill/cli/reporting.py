@@ -9,11 +9,11 @@ import json
 import sys
 import threading
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 from docmill.cli.console import safe, stderr_console
 from docmill.domain.events import (
+    CompletedEvent,
     DocumentEvent,
     ErrorEvent,
     Event,
@@ -21,6 +21,7 @@ from docmill.domain.events import (
     ProgressEvent,
     Reporter,
     StageCompleteEvent,
+    as_record,
 )
 
 if TYPE_CHECKING:
@@ -77,21 +78,25 @@ class EventReporter:
                     return
                 self._progress_at = time.monotonic()
                 self._held = None
+            elif isinstance(event, StageCompleteEvent | CompletedEvent):
+                self._release()  # the last progress belongs before the end
             self._write(event)
 
     def close(self) -> None:
         with self._lock:
-            if self._held is not None:
-                self._write(self._held)
-                self._held = None
+            self._release()
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._write(self._held)
+            self._held = None
 
     def _write(self, event: Event) -> None:
         """A reader that has left does not stop the work."""
         if self._gone:
             return
-        record = {"type": event.type, "timestamp": event.timestamp, **asdict(event)}
         try:
-            line = json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+            line = json.dumps(as_record(event), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
             self.stream.buffer.write(line)
             self.stream.flush()
         except BrokenPipeError:

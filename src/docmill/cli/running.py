@@ -1,4 +1,4 @@
-"""``ingest``, ``start``, ``pause``, ``resume``, ``cancel`` and ``retry``: batches step by step."""
+"""``ingest``, ``start``, ``pause``, ``resume``, ``cancel``, ``retry`` and ``wait``: batches step by step."""
 
 import sys
 from enum import StrEnum
@@ -85,6 +85,7 @@ def ingest(
     panel=PANEL,
     events=True,
     lock=True,
+    limit=True,
     example="docmill start 3\ndocmill start papers --params high_quality --set chunk.size=200",
 )
 def start(
@@ -110,10 +111,17 @@ def start(
             help="Compute anew: parse, chunk or embed. May be repeated.",
         ),
     ] = None,
+    override_schedule: Annotated[
+        bool, typer.Option("--override-schedule", help="A scheduled batch now, before its time.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return at once; a process in the background does the work.")
+    ] = False,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
-    """Process a batch's documents and wait for the end."""
+    """Process a batch's documents and wait for the end, or leave them to the background with --detach."""
     from docmill.cli.degraded import judged
+    from docmill.domain.results import DetachedResult
     from docmill.service import running
 
     result = running.start(
@@ -126,11 +134,15 @@ def start(
         documents=documents,
         force=force,
         no_cache=no_cache,
+        override_schedule=override_schedule,
+        detach=detach,
     )
+    if isinstance(result, DetachedResult):
+        return result
     return judged(result, fail_on_degraded=fail_on_degraded)
 
 
-@command(commands, "pause", panel=PANEL, example="docmill pause papers\ndocmill pause --run-group 7")
+@command(commands, "pause", panel=PANEL, lock=True, example="docmill pause papers\ndocmill pause --run-group 7")
 def pause(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "Result":
     """Finish what is in flight, then hold the batch. Works from any shell."""
     from docmill.service import stopping
@@ -144,6 +156,7 @@ def pause(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup
     panel=PANEL,
     events=True,
     lock=True,
+    limit=True,
     example="docmill resume papers\ndocmill resume --run-group 7",
 )
 def resume(
@@ -161,7 +174,7 @@ def resume(
     return judged(result, fail_on_degraded=fail_on_degraded)
 
 
-@command(commands, "cancel", panel=PANEL, example="docmill cancel papers --reason 'wrong folder'")
+@command(commands, "cancel", panel=PANEL, lock=True, example="docmill cancel papers --reason 'wrong folder'")
 def cancel(
     invocation: Invocation,
     *,
@@ -192,6 +205,7 @@ def cancel(
     panel=PANEL,
     events=True,
     lock=True,
+    limit=True,
     example="docmill retry papers --all-failed\ndocmill retry papers --file 2024/report.pdf --reset-retry-count",
 )
 def retry(
@@ -226,3 +240,26 @@ def retry(
         reset_retry_count=reset_retry_count,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
+
+
+@command(
+    commands,
+    "wait",
+    panel=PANEL,
+    events=True,
+    example="docmill wait papers\ndocmill wait papers --timeout 3600 && ./publish",
+)
+def wait(
+    invocation: Invocation,
+    *,
+    batch: AnyBatch = None,
+    run_group: RunGroup = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", min=0, show_default=False, help="Then exit 8; the work goes on."),
+    ] = None,
+) -> "Result":
+    """Wait until nothing of a batch is running or pending, and exit as its work ended."""
+    from docmill.service import waiting
+
+    return waiting.wait(invocation.settings(), invocation.reporter(), batch, run_group=run_group, timeout=timeout)

@@ -10,7 +10,7 @@ from docmill.definitions.findings import Place, nearest
 from docmill.definitions.layers import Layer, effective
 from docmill.definitions.yaml_text import kind_of
 from docmill.domain.results import Problem
-from docmill.domain.workflow import ParamSet, StepSpec, StepType, Workflow, order_faults
+from docmill.domain.workflow import ParamSet, StepSpec, StepType, WebhookHandler, Workflow, order_faults
 
 METHOD = "method"
 
@@ -23,9 +23,17 @@ def check_workflow(workflow: Workflow, place: Place) -> list[Problem]:
         problems.append(place.problem(path, fault.message, "the order is validate, parse, enrich, chunk, embed, store"))
     for index, step in enumerate(workflow.steps):
         problems += _check_step(step, place.at("steps", index))
-    if workflow.lifecycle:
-        message = "handlers are checked and kept with the workflow, but this version does not run them"
-        problems.append(place.problem(("lifecycle",), message, level="note"))
+    return problems + _unencrypted(workflow, place)
+
+
+def _unencrypted(workflow: Workflow, place: Place) -> list[Problem]:
+    """A note for each webhook whose token anybody on the way could read."""
+    problems = []
+    for event, handlers in workflow.lifecycle.items():
+        for index, handler in enumerate(handlers):
+            if isinstance(handler, WebhookHandler) and handler.url.startswith("http:") and handler.has_token:
+                path = ("lifecycle", event.value, index, "url")
+                problems.append(place.problem(path, "the token goes there unencrypted", "https://…", level="note"))
     return problems
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from docmill.definitions.yaml_text import Path, YamlText, kind_of
 from docmill.domain.results import Problem
-from docmill.domain.workflow import ID_PATTERN, CommandHandler, StepSpec, WebhookHandler
+from docmill.domain.workflow import ID_PATTERN, VARIABLE_PATTERN, CommandHandler, StepSpec, WebhookHandler
 from docmill.errors import DefinitionError
 
 _BOUNDS = {
@@ -114,6 +114,8 @@ def _words(item: Mapping[str, Any], path: Path, model: type[BaseModel]) -> tuple
     kind, value, context = str(item["type"]), item.get("input"), item.get("ctx", {})
     last = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
+        if last in ("token", "secret") and path[0] == "lifecycle":
+            return f"a {last} is not written into a workflow", f"{last}_env: VARIABLE, or {last}_file: PATH"
         return f"unknown key {last!r}", nearest(last, _known_keys(path, model))
     if kind == "missing":
         return f"{last!r} is missing", None
@@ -152,6 +154,8 @@ def _pattern_words(pattern: str, value: object) -> tuple[str, str | None]:
         return "must be of lower-case letters, digits, - and _", f"{slug!r} would do" if slug else None
     if pattern.startswith("^https?"):
         return "must be an http or https address", None
+    if pattern == VARIABLE_PATTERN:
+        return "must be the name of an environment variable", None  # what was given may be the secret itself
     return f"{value!r} does not match {pattern}", None
 
 

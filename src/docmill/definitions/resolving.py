@@ -50,7 +50,7 @@ def resolve(home: Path | None, workflow_id: str, params_id: str, overrides: Sequ
             steps.append(step)
     if problems:
         raise BadDefinition(f"{workflow_id} with {params_id}", problems)
-    return Pipeline(workflow_id, params_id, tuple(steps))
+    return Pipeline(workflow_id, params_id, tuple(steps), workflow.definition.handlers())
 
 
 def resolve_step(

@@ -6,14 +6,20 @@ and may happen many times a second: a reporter throttles by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import ClassVar, Protocol
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Protocol
 
 
 def now() -> str:
     """This instant as UTC ISO-8601 with milliseconds and ``Z``."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Of two such instants; never negative, however a clock was set in between."""
+    spent = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return round(max(spent.total_seconds(), 0.0), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,34 @@ class ProgressEvent:
     chunks_per_second: float = 0.0
     remaining_seconds: float | None = None
     timestamp: str = field(default_factory=now)
+    skipped_files: int = 0
+
+    @property
+    def percentage(self) -> float:
+        return round(100 * self.processed_files / self.total_files, 1) if self.total_files else 100.0
+
+    @property
+    def current_stage(self) -> str | None:
+        """The first stage that documents have still to pass; those that failed before it never will."""
+        coming = self.total_files - self.skipped_files
+        for stage in self.stages:
+            if stage.done + stage.failed < coming:
+                return stage.name
+            coming -= stage.failed
+        return None
+
+    @property
+    def estimated_completion(self) -> str | None:
+        if self.remaining_seconds is None or self.processed_files >= self.total_files:
+            return None
+        when = datetime.fromisoformat(self.timestamp) + timedelta(seconds=self.remaining_seconds)
+        return when.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
 class StageCompleteEvent:
+    """A stage of a run group has ended. Seconds from its first document's begin to its last one's end."""
+
     type: ClassVar[str] = "stage_complete"
     batch_id: int
     run_group_id: int
@@ -86,6 +116,19 @@ class ErrorEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletedEvent:
+    """A run group has ended. ``status``: completed, failed or cancelled; ``metadata``: documents and chunks."""
+
+    type: ClassVar[str] = "completed"
+    batch_id: int
+    run_group_id: int
+    status: str
+    message: str
+    metadata: dict[str, int]
+    timestamp: str = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEvent:
     """A sentence for the person who watches. ``level``: debug, info, warning or error."""
 
@@ -95,7 +138,18 @@ class MessageEvent:
     timestamp: str = field(default_factory=now)
 
 
-Event = ProgressEvent | StageCompleteEvent | DocumentEvent | ErrorEvent | MessageEvent
+Event = ProgressEvent | StageCompleteEvent | DocumentEvent | ErrorEvent | CompletedEvent | MessageEvent
+
+
+def as_record(event: Event) -> dict[str, Any]:
+    """An event as the JSON object that programs read, wherever it is told."""
+    record = {"type": event.type, "timestamp": event.timestamp, **asdict(event)}
+    if isinstance(event, ProgressEvent):
+        record["percentage"] = event.percentage
+        record["current_stage"] = event.current_stage
+        record["message"] = f"{event.processed_files} of {event.total_files} documents"
+        record["estimated_completion"] = event.estimated_completion
+    return record
 
 
 class Reporter(Protocol):

@@ -17,6 +17,7 @@ class PlannedGroup:
     """A run group that is to be created. ``pipeline`` is JSON; ``steps`` in order.
 
     no_cache: step types that do not use what was computed before the group began.
+    handlers: JSON, the workflow's handlers by event; those of the batch come to them when the group is created.
     """
 
     batch_id: int
@@ -29,6 +30,7 @@ class PlannedGroup:
     model_fingerprint: str
     steps: tuple[PlannedStep, ...]
     no_cache: tuple[str, ...] = ()
+    handlers: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,16 @@ Times are UTC ISO-8601 text with ``Z``; JSON columns hold text. ``nanoseconds`` 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 2
+
+def _since(default: str) -> dict[str, Any]:
+    """For a column that came with a later schema, so that older rows have a value too. ``default`` is SQL."""
+    return {"server_default": text(default)}
+
 
 # What SQLite itself holds up, whatever program writes. Made with the tables, and made again by every migration.
 TRIGGERS = {
@@ -63,7 +67,7 @@ class Batch(SQLModel, table=True):
     max_retries: int = 3
     retry_delay: float = 5.0
     backoff_multiplier: float = 2.0
-    jitter: float = 0.1  # the share of a delay that chance may add to it
+    jitter: float = Field(default=0.1, sa_column_kwargs=_since("0.1"))  # the share of a delay that chance may add to it
     max_processing_time: float | None = None  # seconds that an engine may work on one of its groups
     cron: str | None = None
     created_at: str
@@ -171,9 +175,13 @@ class RunGroup(SQLModel, table=True):
     control_reason: str | None = None
     control_cleanup: bool = False
     scheduled_for: str | None = None  # of a group in status scheduled: when it shall start
-    attempt: int = 1
-    no_cache: str = "[]"  # step types whose earlier results are not used
-    handlers: str = "{}"  # lifecycle event -> handlers, as they were when it started
+    attempt: int = Field(default=1, sa_column_kwargs=_since("1"))
+    no_cache: str = Field(
+        default="[]", sa_column_kwargs=_since("'[]'")
+    )  # step types whose earlier results are not used
+    handlers: str = Field(
+        default="{}", sa_column_kwargs=_since("'{}'")
+    )  # lifecycle event -> handlers, as they were when it started
     chunks_total: int = 0
     chunks_embedded: int = 0
     processing_seconds: float = 0.0
@@ -206,7 +214,7 @@ class Run(SQLModel, table=True):
     degraded: bool = False
     chunk_count: int = 0
     crashes: int = 0
-    attempt: int = 1
+    attempt: int = Field(default=1, sa_column_kwargs=_since("1"))
     not_before: str | None = None  # a step will be tried again then
     status_message: str | None = None
     created_at: str
@@ -232,7 +240,7 @@ class RunStep(SQLModel, table=True):
     name: str
     type: str
     status: str = "pending"
-    attempt: int = 1
+    attempt: int = Field(default=1, sa_column_kwargs=_since("1"))
     retry: int = 0
     retries: int = 0
     retry_at: str | None = None
@@ -280,7 +288,7 @@ class LifecycleEntry(SQLModel, table=True):
     run_group_id: int
     run_id: int | None = None
     step_id: int | None = None
-    attempt: int = 1
+    attempt: int = Field(default=1, sa_column_kwargs=_since("1"))
     status: str
     status_message: str | None = None
     at: str

@@ -6,11 +6,13 @@ a key that is not declared here is refused.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from docmill.domain.params import StepParams
 from docmill.domain.status import LifecycleEvent
@@ -42,17 +44,70 @@ class Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class HandledEvent(StrEnum):
+    """What a handler can be told of: every lifecycle event, and how far a run group has come, every few seconds."""
+
+    GROUP_START = LifecycleEvent.GROUP_START.value
+    GROUP_END = LifecycleEvent.GROUP_END.value
+    ITEM_START = LifecycleEvent.ITEM_START.value
+    ITEM_END = LifecycleEvent.ITEM_END.value
+    ITEM_FAILED = LifecycleEvent.ITEM_FAILED.value
+    STEP_START = LifecycleEvent.STEP_START.value
+    STEP_END = LifecycleEvent.STEP_END.value
+    STEP_FAILED = LifecycleEvent.STEP_FAILED.value
+    PROGRESS = "progress"
+
+
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
 class WebhookHandler(Definition):
+    """Secrets are never written down: they are looked up by the name of a variable or of a file when they are used."""
+
     type: Literal["webhook"]
     url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2048, description="http(s) address to post the event to")
+    token_env: str | None = Field(None, pattern=VARIABLE_PATTERN, description="variable that holds the bearer token")
+    token_file: str | None = Field(None, min_length=1, max_length=4096, description="file that holds it")
+    secret_env: str | None = Field(None, pattern=VARIABLE_PATTERN, description="variable that holds the signing secret")
+    secret_file: str | None = Field(None, min_length=1, max_length=4096, description="file that holds it")
+    job_id: str | None = Field(None, min_length=1, max_length=200, description="sent along as jobId")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="seconds for one try, redirects included")
+
+    @property
+    def has_token(self) -> bool:
+        return bool(self.token_env or self.token_file)
+
+    @field_validator("url")
+    @classmethod
+    def _fit_to_be_asked(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise ValueError("the address holds a user name or a password; use token_env or token_file")
+        if not parts.hostname or parts.port == 0:  # a port that is no number raises ValueError by itself
+            raise ValueError("must be an http or https address")
+        return url
+
+    @field_validator("token_file", "secret_file")
+    @classmethod
+    def _only_place(cls, file: str | None, info: ValidationInfo) -> str | None:
+        variable = str(info.field_name).replace("_file", "_env")
+        if file is not None and info.data.get(variable) is not None:
+            raise ValueError(f"{variable} and {info.field_name} exclude each other")
+        return file
 
 
 class CommandHandler(Definition):
     type: Literal["command"]
     command: str = Field(min_length=1, max_length=4096, description="shell command to run")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="seconds for one try; then it is killed")
 
 
 Handler = Annotated[WebhookHandler | CommandHandler, Field(discriminator="type")]
+
+
+def handler_record(handler: WebhookHandler | CommandHandler) -> dict[str, Any]:
+    """A handler as JSON keeps it: what is not set is left out."""
+    return handler.model_dump(mode="json", exclude_none=True)
 
 
 class StepSpec(Definition):
@@ -78,10 +133,15 @@ class Workflow(Definition):
     name: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=4000)
     steps: tuple[StepSpec, ...] = Field(min_length=1)
-    lifecycle: dict[LifecycleEvent, list[Handler]] = Field(default_factory=dict)
+    lifecycle: dict[HandledEvent, list[Handler]] = Field(default_factory=dict)
 
     def of_type(self, type_: StepType) -> list[StepSpec]:
         return [step for step in self.steps if step.type == type_]
+
+    def handlers(self) -> str:
+        """The handlers of each event, as the JSON that a run group keeps."""
+        records = {event.value: [handler_record(each) for each in given] for event, given in self.lifecycle.items()}
+        return json.dumps({event: given for event, given in records.items() if given}, ensure_ascii=False)
 
 
 class ParamSet(Definition):
@@ -144,11 +204,12 @@ class ResolvedStep:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What a run group does to each of its documents."""
+    """What a run group does to each of its documents, and whom it tells: ``handlers`` is JSON, by event."""
 
     workflow: str
     params: str
     steps: tuple[ResolvedStep, ...]
+    handlers: str = "{}"
 
     def step(self, type_: StepType) -> ResolvedStep:
         """The first step of a type. Raises KeyError; parse, chunk, embed and store are always there."""

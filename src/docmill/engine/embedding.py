@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 
 from docmill.domain import identity
-from docmill.domain.events import now
+from docmill.domain.events import now, seconds_between
 from docmill.domain.jobs import Failure, StepOutcome
 from docmill.engine import worker
 from docmill.engine.ledger import Ledger
@@ -227,7 +227,8 @@ class EmbedStage:
         meta = json.dumps({"embedded": work.embedded, "reused": work.reused})
         row = work.step("embed")
         if row.status != "completed":
-            outcome = StepOutcome(row.name, work.embed_started, at, 0.0, reused=work.embedded == 0)
+            seconds = seconds_between(work.embed_started, at)
+            outcome = StepOutcome(row.name, work.embed_started, at, seconds, reused=work.embedded == 0)
             self._ledger.finish_step(work, row, outcome, meta=meta)
         self._ready(work)
 

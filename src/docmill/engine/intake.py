@@ -44,12 +44,14 @@ def running_groups(
             unusable(row["id"], error)
             continue
         group.halt, group.reason = row["control"], row["control_reason"]
+        if group.overtime(row["processing_seconds"]) and group.halt != "cancel":
+            group.halt, group.reason = "time", f"max_processing_time of {group.seconds_allowed:g} s is used up"
         found[group.id] = group
     return found
 
 
 def _group(queries: Queries, row: Any) -> GroupWork:
-    batch = queries.row("SELECT retry_delay, backoff_multiplier, jitter FROM batch WHERE id = ?", [row["batch_id"]])
+    batch = queries.row("SELECT * FROM batch WHERE id = ?", [row["batch_id"]])
     assert batch is not None
     return GroupWork(
         row["id"],
@@ -61,6 +63,7 @@ def _group(queries: Queries, row: Any) -> GroupWork:
         batch["jitter"],
         frozenset(json.loads(row["no_cache"])),
         row["created_at"],
+        batch["max_processing_time"],
         runs=Counter(queries.run_counts(row["id"])),
         stages={
             stage["name"]: Counter(done=stage["done"], failed=stage["failed"]) for stage in queries.stages(row["id"])

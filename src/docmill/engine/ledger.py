@@ -102,8 +102,8 @@ class Ledger:
             self._artifacts.append((step.type, outcome.ref))
 
     def fail_step(self, work: Work, step: StepRow, failure: Failure, *, at: str) -> None:
-        fields = {"completed_at": at, "status_message": f"{failure.code}: {failure.message}"[:1000]}
-        self._step(work, step, Trigger.FAIL, fields, at=at, message=failure.code)
+        said = _said(failure)
+        self._step(work, step, Trigger.FAIL, {"completed_at": at, "status_message": said}, at=at, message=said)
         step.status = "failed"
         work.group.stages[step.name]["failed"] += 1
         for later in work.steps.values():
@@ -112,9 +112,11 @@ class Ledger:
                 later.status = "skipped"
 
     def retry_step(self, work: Work, step: StepRow, failure: Failure, *, at: str, retry_at: str) -> None:
-        fields = {"retry": step.retry + 1, "retry_at": retry_at, "status_message": f"{failure.code}: {failure.message}"}
-        self._step(work, step, Trigger.RETRY_LATER, fields, at=at, message=failure.code)
+        said = _said(failure)
+        fields = {"retry": step.retry + 1, "retry_at": retry_at, "status_message": said}
+        self._step(work, step, Trigger.RETRY_LATER, fields, at=at, message=said)
         self.after(lambda tx: settling.record_retry(tx, work.document_id, work.version, work.run_id, retry_at))
+        self.log(work, "warning", f"{work.uri}: {failure.message}; put off", step, failure, retry_at=retry_at)
         step.status = "error"
 
     def reopen_step(self, work: Work, step: StepRow) -> None:
@@ -158,20 +160,31 @@ class Ledger:
         self.move(Move(Entity.RUN, Trigger.FINISH, work.run_id, work.group.id, at=at, fields=fields))
 
     def fail_run(self, work: Work, failure: Failure, *, at: str) -> None:
-        fields = {"completed_at": at, "status_message": f"{failure.code}: {failure.message}"[:1000]}
-        self.move(
-            Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=failure.code, fields=fields)
-        )
+        said = _said(failure)
+        fields = {"completed_at": at, "status_message": said}
+        self.move(Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=said, fields=fields))
         database, key = work.group.pipeline.database, work.group.pipeline.key
         self.after(lambda tx: settling.record_failure(tx, work.document_id, work.version, database, key, failure))
-        batch, group = work.group.batch_id, work.group.id
-        self.after(
-            lambda tx: settling.log(
-                tx,
-                "error",
-                f"{work.uri}: {failure.message}",
-                batch_id=batch,
-                run_group_id=group,
-                error_code=failure.code,
-            )
-        )
+        self.log(work, "error", f"{work.uri}: {failure.message}", work.steps.get(failure.stage), failure)
+
+    # ---- log ---------------------------------------------------------------------------------------------------------
+
+    def log(
+        self,
+        work: Work,
+        level: str,
+        message: str,
+        step: StepRow | None = None,
+        failure: Failure | None = None,
+        **context: Any,
+    ) -> None:
+        """A line about one document, in the log of its batch."""
+        about: dict[str, Any] = {"uri": work.uri, "document_id": work.document_id, "run_id": work.run_id}
+        about |= {"step": step.name, "retry": step.retry or None} if step else {}
+        about |= {"error_code": failure.code} if failure else {}
+        ids = {"batch_id": work.group.batch_id, "run_group_id": work.group.id}
+        self.after(lambda tx: settling.log(tx, level, message, **ids, **about, **context))
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.code}: {failure.message}"[:1000]

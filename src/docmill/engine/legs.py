@@ -184,6 +184,8 @@ class LegStage:
             work.crashes += 1
             crashes, run = work.crashes, work.run_id
             self._ledger.after(lambda tx: _count_crashes(tx, run, crashes))
+            died = f"{work.uri}: its worker died"
+            self._ledger.log(work, "warning", died, exit_code=error.exitcode, crashes=crashes)
             if crashes < MOST_CRASHES:
                 return None
             failure = WorkerCrashed(f"it took {crashes} workers down (exit code {error.exitcode})")

@@ -102,6 +102,7 @@ class CompiledPipeline:
             model=self.model.name,
             model_fingerprint=self.model.fingerprint,
             steps=tuple(PlannedStep(step.name, step.type.value, step.retries) for step in self.definition.steps),
+            handlers=self.definition.handlers,
         )
 
     def _only(self, step_type: StepType) -> ResolvedStep:

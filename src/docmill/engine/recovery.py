@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from docmill import failpoints
-from docmill.stores.state import State, groups, settling
+from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.state import State, groups
 
 _LOG_BYTES = 1024 * 1024
 
@@ -18,12 +19,15 @@ def begin(state: State, home: Path) -> int:
     with failpoints.around("epoch.raise"):
         epoch = state.raise_epoch()
     with state.transaction(epoch=epoch) as tx:
-        released = groups.recover(tx)
-        if released:
-            settling.log(tx, "warning", "recovered from an engine that had died", steps=released)
-    for unfinished in (home / "artifacts").glob("*/*.new"):
-        unfinished.unlink(missing_ok=True)
+        groups.recover(tx)
+    sweep(home)
     log = home / "logs" / "workers.log"
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return epoch
+
+
+def sweep(home: Path) -> None:
+    """Remove the files that dead workers had begun to write. To be called while no worker lives."""
+    for unfinished in ArtifactStore(home).unfinished():
+        unfinished.unlink(missing_ok=True)

@@ -12,23 +12,26 @@ import random
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from docmill import failpoints
-from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, StageCompleteEvent, now
+from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, now
 from docmill.domain.jobs import Failure
 from docmill.domain.status import Entity, Status, Trigger
 from docmill.engine import intake, recovery
 from docmill.engine.embedding import EmbedStage
 from docmill.engine.ledger import Ledger
 from docmill.engine.legs import LegStage
+from docmill.engine.notices import Notices
 from docmill.engine.pools import Done, Pools, ProcessExecutor
+from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, StepRow, Work
 from docmill.errors import DefinitionError, StorageError
 from docmill.settings import Settings
+from docmill.stores import feed
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
@@ -41,24 +44,31 @@ WAIT_SECONDS = 0.1
 MOST_ACTIVE = 1024  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 PROGRESS_SECONDS = 0.1
+KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
-
-
-@dataclass(slots=True)
-class StopFlag:
-    """Set by a signal handler: finish what is in flight, hand out nothing more, and return."""
-
-    reason: str | None = None
 
 
 class Runner:
     """Runs every running group of a home. Holds the engine's lock for as long as it lives (the caller sees to that)."""
 
-    def __init__(self, home: Path, settings: Settings, reporter: Reporter, stop: StopFlag) -> None:
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        reporter: Reporter,
+        stop: StopFlag,
+        beat: Callable[[], None] = lambda: None,
+        on_look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``beat`` is called a few times a second; whatever it raises ends the engine. So is ``on_look``, which may
+        make further groups run, and is not called any more once the engine is to stop.
+        """
         self.home = home
         self.settings = settings
         self.reporter = reporter
         self.stop = stop
+        self.beat = beat
+        self.on_look = on_look
         self.state = State(home)
         self.ledger = Ledger(self.state, recovery.begin(self.state, home))
         self.queries = Queries(home)
@@ -70,6 +80,8 @@ class Runner:
         self.embeds: dict[str, EmbedStage] = {}
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
+        self.notices = Notices(home, settings)
+        self._importing = threading.Thread(target=_import_lancedb, daemon=True)
         self._looked = self._reported = 0.0
         self._claims = 0
         self._chunked: list[Work] = []
@@ -86,7 +98,6 @@ class Runner:
 
     def run(self) -> None:
         """Work until no running group has anything left, or until the stop flag is set and all is put away."""
-        threading.Thread(target=_import_lancedb, daemon=True).start()
         try:
             while self._look() or self.active or self._draining:
                 self._claim()
@@ -111,14 +122,19 @@ class Runner:
     def _look(self) -> bool:
         """See which groups run and what is wanted of them. False once there is nothing to be handed out any more."""
         if time.monotonic() - self._looked >= LOOK_SECONDS or not self.groups:
+            self.beat()
+            if not self.stop.reason:
+                self.on_look()
             self.groups = intake.running_groups(self.queries, self.groups, self._unusable)
             self._looked = time.monotonic()
+            self.stop.tell(self.reporter, [work.uri for work in self.legs.running.values()])
             for group in list(self.groups.values()):
                 self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
                 if self.stop.reason and not group.halt:
                     group.halt = "stop"
                 if group.halt:
                     self._halt(group)
+            self.notices.look(self.queries, self.ledger, self.groups.values())
         return any(group.halt != "stop" for group in self.groups.values())
 
     def _unusable(self, group_id: int, error: DefinitionError) -> None:
@@ -141,6 +157,8 @@ class Runner:
             group.claimed = time.monotonic()
             self._claims += 1
             self.active.update((work.run_id, work) for work in works)
+            if works and self._importing.ident is None:
+                self._importing.start()
             group.active += len(works)
             if not works:  # what is left waits for its next try
                 group.claim_after = time.monotonic() + LOOK_SECONDS
@@ -265,8 +283,7 @@ class Runner:
             if self._finish(group) is Status.RUNNING:  # runs were put back or renewed
                 group.runs = Counter(self.queries.run_counts(group.id))
                 continue
-            self._report(group)
-            self._report_stages(group)
+            self._report_end(group)
             del self.groups[group.id]
             self._looked = 0.0
 
@@ -285,12 +302,11 @@ class Runner:
             self.ledger.flush(finish)
         return ended[0]
 
-    def _report_stages(self, group: GroupWork) -> None:
-        for row in self.queries.stages(group.id):
-            if row["started_at"] and row["completed_at"]:
-                spent = datetime.fromisoformat(row["completed_at"]) - datetime.fromisoformat(row["started_at"])
-                seconds = round(spent.total_seconds(), 3)
-                self.reporter.emit(StageCompleteEvent(group.batch_id, group.id, row["name"], seconds))
+    def _report_end(self, group: GroupWork) -> None:
+        group.runs = Counter(self.queries.run_counts(group.id))
+        self._report(group)
+        for event in feed.ending(self.queries, group.id):
+            self.reporter.emit(event)
 
     # ---- stopping ----------------------------------------------------------------------------------------------------
 
@@ -299,14 +315,14 @@ class Runner:
         store = self._store_stage(group)
         embed = self._embed_stage(group)
         released = self.legs.drop(group.id)
-        if group.halt == "cancel":
+        if group.halt in KILLING:
             released += [*self.legs.kill(group.id), *store.drop(group.id)]
         self._feed()
         released += embed.drop(group.id)
-        if group.halt == "cancel":
+        if group.halt in KILLING:
             embed.kill()
         in_flight = any(work.group is group for work in self.legs.running.values()) or embed.computes_for(group)
-        if in_flight and group.halt != "cancel":
+        if in_flight and group.halt not in KILLING:
             self._release(released)
             return  # it ends within a moment; this comes again
         store.flush()
@@ -328,9 +344,12 @@ class Runner:
         self._write_seconds(group)
         if group.halt == "pause":
             self.ledger.flush(lambda tx: groups.pause_group(tx, group.id))
-        elif group.halt == "cancel":
-            self.ledger.flush(lambda tx: groups.cancel_group(tx, group.id, group.reason))
+        elif group.halt in KILLING:
+            end: Callable[[Transaction, int, str | None], None]
+            end = groups.cancel_group if group.halt == "cancel" else groups.fail_group
+            self.ledger.flush(lambda tx: end(tx, group.id, group.reason))
             self._store_stage(group).finish()
+            self._report_end(group)
         else:
             self.ledger.flush()
             return
@@ -380,6 +399,10 @@ class Runner:
             for stage in self.embeds.values():
                 stage.save()
         self.pools.stop()
+        recovery.sweep(self.home)  # what a worker that died, or was killed, had begun to write
+        if self._importing.ident is not None:
+            self._importing.join()  # a process that ends in the middle of it aborts
+        self.notices.close(self.queries)
         self.queries.close()
         self.cache.close()
         self.state.close()

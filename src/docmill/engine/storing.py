@@ -6,6 +6,7 @@ Marked in SQLite, replaced in LanceDB, synced, published, and only then settled 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from docmill.engine.work import Work
 from docmill.stores.schemas import StoredDocument
 from docmill.stores.state import settling
 from docmill.stores.state.database import Transaction
+from docmill.stores.state.logs import log_group
 from docmill.stores.state.settling import Stored
 from docmill.stores.vectors import VectorStore
 
@@ -47,7 +49,7 @@ class StoreStage:
         self._stored = stored
         self._outdated = outdated
         self._vectors: VectorStore | None = None
-        self._wrote = False
+        self._wrote = self._folder.is_dir()  # an engine may have died between its last window and what is due after it
         self.waiting: list[Work] = []
         self._chunks = 0
 
@@ -110,7 +112,8 @@ class StoreStage:
         documents = [_stored_document(work, self._model.dimension) for work in current]
         self._open().replace(documents, sorted({*stale, *gone}))
         self._wrote = True
-        seconds = round((time.perf_counter() - started) / max(len(current), 1), 6)
+        spent = time.perf_counter() - started
+        seconds = round(spent / max(len(current), 1), 6)
         at = now()
         for work in current:
             row = work.step("store")
@@ -119,11 +122,11 @@ class StoreStage:
             self._ledger.finish_run(work, at=at)
             self._ledger.count_chunks(work.group.id, total=len(work.text_keys))
         with failpoints.around("store.settle"):
-            self._ledger.flush(lambda tx: self._settle(tx, current, gone))
+            self._ledger.flush(lambda tx: self._settle(tx, current, gone, spent))
         for work in current:
             self._stored(work, at)
 
-    def _settle(self, tx: Transaction, works: list[Work], gone: list[str]) -> None:
+    def _settle(self, tx: Transaction, works: list[Work], gone: list[str], seconds: float) -> None:
         by_key: dict[str, list[Stored]] = {}
         for work in works:
             content = work.content
@@ -135,6 +138,9 @@ class StoreStage:
         for key, documents in by_key.items():
             settling.record_stored(tx, self.database, key, documents)
         settling.forget_placements(tx, self.database, gone)
+        about = {"database": self.database, "removed": len(gone) or None, "seconds": round(seconds, 3)}
+        for group_id, count in Counter(work.group.id for work in works).items():
+            log_group(tx, "debug", "stored a window", group_id, documents=count, **about)
 
     def _leaving(self) -> list[str]:
         with self._ledger.state.transaction() as tx:

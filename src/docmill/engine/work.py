@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class GroupWork:
     """A running group. ``halt``: hand out no more of it, for a pause or a cancel. ``active``: documents in memory.
 
-    ``no_cache``: step types that use nothing that was computed before ``created_at``.
+    ``no_cache``: step types that use nothing that was computed before ``created_at``. ``seconds_allowed``: that engines
+    may work on it.
     """
 
     id: int
@@ -32,6 +33,7 @@ class GroupWork:
     jitter: float
     no_cache: frozenset[str] = frozenset()
     created_at: str = ""
+    seconds_allowed: float | None = None
     halt: str | None = None
     reason: str | None = None
     active: int = 0
@@ -44,6 +46,11 @@ class GroupWork:
     chunks_reused: int = 0
     started: float = field(default_factory=time.monotonic)
     counted: float = field(default_factory=time.monotonic)
+
+    def overtime(self, seconds_before: float) -> bool:
+        """``seconds_before``: that were written down; those since then are added."""
+        worked = seconds_before + time.monotonic() - self.counted
+        return self.seconds_allowed is not None and worked > self.seconds_allowed
 
     @property
     def total(self) -> int:
@@ -74,6 +81,7 @@ class GroupWork:
             chunks_reused=self.chunks_reused,
             chunks_per_second=round((self.chunks_embedded + self.chunks_reused) / elapsed, 1),
             remaining_seconds=remaining,
+            skipped_files=self.runs["cancelled"],
         )
 
 

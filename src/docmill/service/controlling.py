@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from docmill.domain.events import SilentReporter
+from docmill.domain.results import EngineHolder
+from docmill.engine.lock import GONE, STOPPED
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import EngineBusy
+from docmill.service.contending import Contender
 from docmill.service.engines import POLL_SECONDS, unless_running
+from docmill.service.holding import describe, find_holder
+from docmill.settings import Settings
 from docmill.stores.queries import reading
 from docmill.stores.state import State, groups
 
@@ -27,15 +33,20 @@ def writing(home: Path) -> Iterator[State]:
         state.close()
 
 
-def control(home: Path, group_id: int, wish: Literal["pause", "cancel"], reason: str | None = None) -> None:
+def control(
+    home: Path, settings: Settings, group_id: int, wish: Literal["pause", "cancel"], reason: str | None = None
+) -> None:
     """Leave word for the engine and wait until it has obeyed; where there is no engine, do it here.
 
-    Raises EngineBusy where that takes longer than CONTROL_SECONDS. A group that has ended meanwhile stays as it is.
+    Raises EngineBusy where that takes longer than ``settings.lock_timeout``, or CONTROL_SECONDS, and at once where the
+    engine cannot obey, unless ``settings.take_over``. A group that has ended meanwhile stays as it is.
     """
+    limit = settings.lock_timeout
     with writing(home) as state:
         with state.transaction() as tx:
             groups.request(tx, group_id, wish, reason=reason)
-        deadline = time.monotonic() + CONTROL_SECONDS
+        deadline = time.monotonic() + (CONTROL_SECONDS if limit is None else limit)
+        contender = Contender(home, settings.model_copy(update={"lock_timeout": None}), SilentReporter())
 
         def here() -> None:
             with state.transaction() as tx:
@@ -47,19 +58,28 @@ def control(home: Path, group_id: int, wish: Literal["pause", "cancel"], reason:
                 else:
                     groups.cancel_group(tx, group_id, reason)
 
-        while time.monotonic() < deadline:
+        while True:
             with reading(home) as queries:
                 row = queries.group(group_id)
             if row is None or row["status"] != "running" or unless_running(home, here):
                 return
+            if contender.has_taken_over(spare_healthy=True):
+                continue
+            found = find_holder(home)
+            if found is not None and (found.state in (STOPPED, GONE) or time.monotonic() > deadline):
+                raise _disobeyed(found, wish)
             time.sleep(POLL_SECONDS / 2)
-    raise EngineBusy(
-        f"the engine has not obeyed within {CONTROL_SECONDS:.0f} s; it is asked to {wish} and will when it can",
-        hint="`docmill status` shows how it stands",
+
+
+def _disobeyed(found: EngineHolder, wish: str) -> EngineBusy:
+    return EngineBusy(
+        f"the engine has not obeyed: {describe(found)}; it is asked to {wish}, and will when it can",
+        hint=found.hint or "`docmill status` shows how it stands",
+        holder=found.model_dump(),
     )
 
 
-def supersede(home: Path, batch_id: int, pipeline: CompiledPipeline) -> None:
+def supersede(home: Path, settings: Settings, batch_id: int, pipeline: CompiledPipeline) -> None:
     """Cancel what is left of a batch's running groups that the pipeline makes stale: same database, other definitions.
 
     By way of the engine that may be at them: nobody else may touch a run that an engine has in its hands.
@@ -70,4 +90,4 @@ def supersede(home: Path, batch_id: int, pipeline: CompiledPipeline) -> None:
             [batch_id, pipeline.database, pipeline.key],
         )
     for row in stale:
-        control(home, row["id"], "cancel", "superseded by a start with other definitions")
+        control(home, settings, row["id"], "cancel", "superseded by a start with other definitions")

@@ -2,63 +2,68 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
-from docmill.domain.events import MessageEvent, ProgressEvent, Reporter, StageProgress
-from docmill.engine.lock import EngineLock, holder
-from docmill.engine.runner import Runner, StopFlag
-from docmill.errors import EngineBusy, Interrupted, StoppedError
+from docmill.domain.events import Reporter, SilentReporter
+from docmill.engine.lock import EngineLock
+from docmill.engine.runner import Runner
+from docmill.engine.stopping import TIME_LIMIT
+from docmill.errors import Interrupted, StoppedError, TimeLimit
+from docmill.service.contending import Contender
+from docmill.service.following import POLL_SECONDS, Follower
+from docmill.service.holding import busy, find_holder
+from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.settings import Settings
-from docmill.stores.queries import Queries, reading
+from docmill.stores.queries import reading
 
-POLL_SECONDS = 0.25
-RUNNING = "running"
+__all__ = [
+    "POLL_SECONDS",
+    "busy",
+    "exclusively",
+    "interrupted",
+    "stop_on_signals",
+    "unless_running",
+    "work_until_done",
+]
 
 
 def work_until_done(home: Path, settings: Settings, reporter: Reporter, group_ids: Sequence[int]) -> None:
     """Return once none of the groups is running any more, whoever runs them.
 
-    Raises Interrupted or StoppedError after a drain on SIGINT or SIGTERM, EngineBusy where another engine is at it for
-    longer than ``settings.lock_timeout``.
+    Raises Interrupted or StoppedError after a drain on a signal, TimeLimit after ``settings.max_minutes``, EngineBusy
+    where another engine is at it for longer than ``settings.lock_timeout``.
     """
-    with EngineLock(home) as lock, stop_on_signals() as stop:
-        started = time.monotonic()
-        told = False
+    reporter = OutlivesTerminal(reporter)
+    with EngineLock(home) as lock, stop_on_signals(reporter, seconds=settings.seconds_left) as stop:
+        contender, follower = Contender(home, settings, reporter), Follower(home, reporter)
         while _any_running(home, group_ids):
             if stop.reason:
-                raise interrupted(stop.reason)
+                raise interrupted(stop.reason, left=_left(home, group_ids), elsewhere=find_holder(home) is not None)
             if lock.acquire():
-                Runner(home, settings, reporter, stop).run()
-                if stop.reason:
-                    raise interrupted(stop.reason)
+                Runner(home, settings, reporter, stop, beat=lock.beat).run()
                 lock.release()
-                continue
-            if not told:
-                _tell(home, reporter)
-                told = True
-            if settings.lock_timeout is not None and time.monotonic() - started > settings.lock_timeout:
-                raise busy(home)
-            _follow(home, reporter, group_ids)
-            time.sleep(POLL_SECONDS)
+                follower.skip()
+                if stop.reason and stop.reason != TIME_LIMIT:
+                    raise interrupted(stop.reason, left=_left(home, group_ids))
+            elif not contender.has_taken_over():
+                follower.look(group_ids)
+                time.sleep(POLL_SECONDS)
+        follower.finish()
 
 
 @contextmanager
 def exclusively(home: Path, settings: Settings) -> Iterator[None]:
     """Hold the engine's lock. Raises EngineBusy after ``settings.lock_timeout`` (without one: waits for good)."""
-    started = time.monotonic()
+    contender = Contender(home, settings, SilentReporter())
     with EngineLock(home) as lock:
         while not lock.acquire():
-            if settings.lock_timeout is not None and time.monotonic() - started > settings.lock_timeout:
-                raise busy(home)
-            time.sleep(POLL_SECONDS)
-        yield
+            if not contender.has_taken_over():
+                time.sleep(POLL_SECONDS)
+        with lock.beating():
+            yield
 
 
 def unless_running(home: Path, act: Callable[[], None]) -> bool:
@@ -70,81 +75,30 @@ def unless_running(home: Path, act: Callable[[], None]) -> bool:
         return True
 
 
-@contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
-    """SIGINT and SIGTERM set the flag; a second one ends the process at once. Handlers are put back afterwards."""
-    flag = StopFlag()
+def interrupted(reason: str, *, left: int | None = None, elsewhere: bool = False) -> StoppedError:
+    """Ctrl-C exits with 130, any other signal and the time limit as every stop before the end does.
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if flag.reason:
-            os._exit(130 if number == signal.SIGINT else 143)
-        flag.reason = signal.Signals(number).name
-
-    if threading.current_thread() is not threading.main_thread():  # used as a library: signals are the caller's
-        yield flag
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield flag
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def interrupted(reason: str) -> StoppedError:
-    """Ctrl-C exits with 130, any other signal as every stop before the end does."""
-    kind = Interrupted if reason == "SIGINT" else StoppedError
-    return kind(f"stopped by {reason}; what was done is kept", hint="run the same command again to go on")
-
-
-def busy(home: Path) -> EngineBusy:
-    found = holder(home)
-    who = f"process {found.pid} ({found.command}), since {found.started_at}" if found else "another engine"
-    return EngineBusy(
-        f"this home is being worked on by {who}",
-        hint="wait for it, or raise --lock-timeout",
-        holder=found.model_dump() if found else None,
-    )
+    ``left``: documents that are still to do. ``elsewhere``: another process's engine goes on with them.
+    """
+    limit = reason == TIME_LIMIT
+    kind = TimeLimit if limit else Interrupted if reason == "SIGINT" else StoppedError
+    why = f"stopped by the time limit ({TIME_LIMIT})" if limit else f"stopped by {reason}"
+    if elsewhere:
+        return kind(
+            f"{why}; the engine that is at work here goes on", hint="run the same command again to follow it", left=left
+        )
+    todo = "" if left is None else f"; {left} document{'' if left == 1 else 's'} left"
+    return kind(f"{why}; what was done is kept{todo}", hint="run the same command again to go on", left=left)
 
 
 def _any_running(home: Path, group_ids: Sequence[int]) -> bool:
     with reading(home) as queries:
-        return any(_status(queries, group_id) == RUNNING for group_id in group_ids)
+        found = (queries.group(group_id) for group_id in group_ids)
+        return any(row is not None and row["status"] == "running" for row in found)
 
 
-def _status(queries: Queries, group_id: int) -> str | None:
-    row = queries.group(group_id)
-    return row["status"] if row else None
-
-
-def _tell(home: Path, reporter: Reporter) -> None:
-    found = holder(home)
-    if found:
-        reporter.emit(MessageEvent("info", f"process {found.pid} ({found.command}) is at work here; following it"))
-
-
-def _follow(home: Path, reporter: Reporter, group_ids: Sequence[int]) -> None:
-    with reading(home) as queries:
-        for group_id in group_ids:
-            group = queries.group(group_id)
-            if group is None or group["status"] != RUNNING:
-                continue
-            counts = queries.run_counts(group_id)
-            counts.pop("degraded")
-            total, failed = sum(counts.values()), counts.get("failed", 0)
-            stages = tuple(
-                StageProgress(row["name"], row["done"], row["failed"], total) for row in queries.stages(group_id)
-            )
-            reporter.emit(
-                ProgressEvent(
-                    group["batch_id"],
-                    group_id,
-                    total,
-                    counts.get("completed", 0) + failed,
-                    failed,
-                    stages,
-                    group["chunks_total"],
-                    group["chunks_embedded"],
-                    max(group["chunks_total"] - group["chunks_embedded"], 0),
-                )
-            )
+def _left(home: Path, group_ids: Sequence[int]) -> int:
+    """Documents of these groups that are still to do."""
+    with reading(home) as queries, queries.snapshot():
+        counts = [queries.run_counts(group_id) for group_id in group_ids]
+    return sum(each.get("pending", 0) + each.get("running", 0) for each in counts)

@@ -1,61 +1,109 @@
-"""Makes a home, and refuses file systems on which its promises could not be kept."""
+"""Makes a home, and refuses file systems on which its promises could not be kept. What is refused leaves nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from docmill.domain.results import InitResult
 from docmill.errors import StorageError
 from docmill.settings import HOME_NAME, Settings
+from docmill.stores import filesystem
+from docmill.stores.faults import storage_error
 
 FOLDERS = ("artifacts", "lancedb", "logs", "workflows", "param-sets")
 
 
-def init(settings: Settings, folder: Path | None = None) -> InitResult:
+def init(settings: Settings, folder: Path | None = None, *, mountinfo: str | None = None) -> InitResult:
     """Create ``folder/.docmill``, or the home that the settings name. Calling it again changes nothing.
 
-    Raises StorageError where the place cannot be written, or lacks hard links or file locks.
+    Where a home has lost its state.db, its databases are set aside: nobody knows any more what lies in them.
+    ``mountinfo`` stands in for the kernel's own list of mounts.
+
+    Raises StorageError where the place cannot be written, lies on a network, or lacks what SQLite and LanceDB need.
     """
     home = (settings.home or (folder or Path.cwd()) / HOME_NAME).expanduser().absolute()
-    if (home / "state.db").is_file():
-        return InitResult(home=str(home), created=False, message=f"{home} is a docmill home already")
+    if _is_home(home):
+        return _there_already(home)
+    filesystem.require_local(home, mountinfo)
+    doing = f"no home can be made at {home}"
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in FOLDERS:
-            (home / name).mkdir(mode=0o700, exist_ok=True)
-        _probe(home)
+        with _made(home):
+            filesystem.require_fit(home)
+            with _alone(home):
+                if _is_home(home):
+                    return _there_already(home)
+                aside = _set_aside(home)
+                from docmill.stores.state import State
+
+                State.create(home).close()
+    except StorageError:
+        raise
     except OSError as error:
-        raise StorageError(
-            f"no home can be made at {home}: {error.strerror}", hint="choose a writable folder on a local disk"
+        raise storage_error(error, doing) or StorageError(
+            f"{doing}: {error.strerror}", hint="choose a writable folder on a local disk"
         ) from error
-    from docmill.stores.state import State
+    except Exception as error:
+        fault = storage_error(error, doing)
+        if fault is None:
+            raise
+        raise fault from error
+    left = f"; the databases of an earlier state lie in {aside}, and can be deleted" if aside else ""
+    return InitResult(home=str(home), created=True, message=f"created {home}{left}")
 
-    State.create(home).close()
-    return InitResult(home=str(home), created=True, message=f"created {home}")
+
+def _is_home(home: Path) -> bool:
+    return (home / "state.db").is_file()
 
 
-def _probe(home: Path) -> None:
-    """LanceDB commits by hard links, and one engine per home rests on flock: try both."""
-    probe, link = home / f"probe-{os.getpid()}", home / f"probe-{os.getpid()}.link"
+def _there_already(home: Path) -> InitResult:
+    return InitResult(home=str(home), created=False, message=f"{home} is a docmill home already")
+
+
+@contextmanager
+def _made(home: Path) -> Iterator[None]:
+    """The home's folders, for good where all goes well; else those that were not there before are removed again."""
+    made: list[Path] = []
     try:
-        probe.write_bytes(b"")
-        try:
-            link.hardlink_to(probe)
-        except OSError as error:
-            raise StorageError(
-                f"the file system of {home} has no hard links ({error.strerror}), which LanceDB's commits need",
-                hint="choose a folder on a local disk",
-            ) from error
-        with probe.open("rb") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StorageError(
-                    f"the file system of {home} has no file locks ({error.strerror})",
-                    hint="choose a folder on a local disk",
-                ) from error
+        for folder in (*reversed(home.parents), home, *(home / name for name in FOLDERS)):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o777 if folder in home.parents else 0o700)
+                made.append(folder)
+        yield
+    except BaseException:
+        if not _is_home(home):  # another process's, which has come between
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process makes the home; the others wait and find it made."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        link.unlink(missing_ok=True)
-        probe.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _set_aside(home: Path) -> Path | None:
+    """Move databases that no state knows of out of the way: their rows would be found beside those of the new state.
+
+    Artifacts and cached vectors are named by their content; they stay, and nothing is embedded again.
+    """
+    old = home / "lancedb"
+    if not any(old.iterdir()):
+        return None
+    number = 1
+    while (aside := home / f"lancedb.old-{number}").exists():
+        number += 1
+    old.rename(aside)
+    old.mkdir(mode=0o700)
+    return aside

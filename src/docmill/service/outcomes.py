@@ -30,6 +30,6 @@ def run_result(home: Path, batch_id: int, group_id: int | None, began: float, **
             chunks=shapes.chunk_counts(group),
             seconds=round(time.perf_counter() - began, 3),
             errors=errors,
-            reason=f"{len(errors)} documents failed" if errors else None,
+            reason=shapes.reason(group, errors),
             **more,
         )

@@ -30,7 +30,7 @@ def resume(
     with writing(home) as state, state.transaction() as tx:
         for group in found:
             if tx.value("SELECT status FROM run_group WHERE id = ?", [group["id"]]) == "paused":
-                groups.resume_group(tx, group["id"])
+                groups.resume_group(tx, group["id"], most_running=settings.max_running_batches)
             elif group["control"] == "pause":  # asked for, but not obeyed yet: take it back
                 groups.request(tx, group["id"], None)
     group_ids = [group["id"] for group in found]

@@ -52,7 +52,8 @@ def retry(
         )
     pairs = [(row, _rehash(row)) for row in failed]
     with writing(home) as state, state.transaction() as tx:
-        group_ids = _put_back(tx, target.batch_id, pairs, reset=reset_retry_count)
+        most = settings.max_running_batches
+        group_ids = _put_back(tx, target.batch_id, pairs, reset=reset_retry_count, most_running=most)
     work_until_done(home, settings, reporter, group_ids)
     newest = max(group_ids, default=None)
     return run_result(home, target.batch_id, newest, began, retried_at=retried_at, retried_files=len(failed))
@@ -88,7 +89,9 @@ def _rehash(row: Row) -> HashedFile:
         return HashedFile(found, row["content_hash"], row["hashed_at_ns"])
 
 
-def _put_back(tx: Transaction, batch_id: int, pairs: list[tuple[Row, HashedFile]], *, reset: bool) -> list[int]:
+def _put_back(
+    tx: Transaction, batch_id: int, pairs: list[tuple[Row, HashedFile]], *, reset: bool, most_running: int
+) -> list[int]:
     """Failed runs of unchanged files go back into their groups; changed files get a new run, by the same pipeline."""
     same: dict[int, list[int]] = {}
     changed: dict[int, list[str]] = {}
@@ -102,12 +105,12 @@ def _put_back(tx: Transaction, batch_id: int, pairs: list[tuple[Row, HashedFile]
             tx.run("UPDATE document SET failed_key = NULL WHERE id = ?", [row["id"]])
         changed.setdefault(row["run_group_id"], []).append(row["id"])
     for group_id, run_ids in same.items():
-        groups.retry_runs(tx, group_id, run_ids, reset=reset)
+        groups.retry_runs(tx, group_id, run_ids, reset=reset, most_running=most_running)
     group_ids = list(same)
     for group_id, document_ids in changed.items():
         pipeline = pipelines.load(tx.value("SELECT pipeline FROM run_group WHERE id = ?", [group_id]))
         selection = Selection(batch_id=batch_id, document_ids=tuple(document_ids))
-        made = groups.create_group(tx, pipeline.planned_group(batch_id), selection)
+        made = groups.create_group(tx, pipeline.planned_group(batch_id), selection, most_running=most_running)
         group_ids += [made] if made is not None else []
     return sorted(group_ids)
 

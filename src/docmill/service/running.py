@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from docmill.domain.events import Reporter, now
 from docmill.domain.planning import Selection
-from docmill.domain.results import RunResult
+from docmill.domain.results import DetachedResult, RunResult
 from docmill.domain.status import Trigger
-from docmill.errors import DocumentNotFound, UsageError
+from docmill.engine.lock import RUNNING
+from docmill.errors import DocumentNotFound, InvalidState, Overtaken, UsageError
+from docmill.service import detached, due, scheduling
 from docmill.service.controlling import supersede, writing
 from docmill.service.engines import work_until_done
+from docmill.service.holding import describe, find_holder
 from docmill.service.outcomes import run_result
 from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.service.targets import find_target
 from docmill.settings import Settings, find_home
-from docmill.stores.queries import Queries, reading
+from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import groups
 
 CACHED_STEPS = ("parse", "chunk", "embed")
@@ -34,34 +38,120 @@ def start(
     documents: list[str] | None = None,
     force: bool = False,
     no_cache: list[str] | None = None,
-) -> RunResult:
+    override_schedule: bool = False,
+    detach: bool = False,
+) -> RunResult | DetachedResult:
     """Run the batch's documents that are due through a pipeline, and wait for the end.
 
     ``documents``: URIs; only these. ``no_cache``: step types that do not use what was computed before. ``force``: also
-    documents that are up to date, and no step uses what was computed before. Raises InvalidState where the batch is
-    paused, DocumentNotFound.
+    documents that are up to date, and no step uses what was computed before. ``override_schedule``: a batch that is
+    scheduled, before its time. ``detach``: do not wait; the engine that is at work does it, or one in the background.
+
+    Raises InvalidState where the batch is paused, or scheduled for later; ConcurrentBatchLimit; DocumentNotFound.
     """
+    wish = _Wish(workflow, params, overrides or [], documents, force, no_cache or [], override_schedule)
     home = find_home(settings)
     began, started_at = time.perf_counter(), now()
-    with reading(home) as queries:
-        target = find_target(queries, batch)
-        row = target.batch
-        selected = _document_ids(queries, row["id"], documents) if documents else None
-    if row["status"] == "paused":
-        raise target.refuse(Trigger.START, "docmill resume")
-    pipeline = prepare(home, reporter, workflow or row["workflow"], params or row["params"], overrides or [])
-    group_id: int | None
-    supersede(home, row["id"], pipeline)
-    recover_lost_database(home, reporter, pipeline.database)
-    with writing(home) as state, state.transaction() as tx:
-        selection = Selection(batch_id=row["id"], document_ids=selected, force=force)
-        planned = replace(pipeline.planned_group(row["id"]), no_cache=_not_cached(no_cache or [], force=force))
-        group_id = groups.create_group(tx, planned, selection)
-        sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
-        running = [each.id for each in tx.rows(sql, [row["id"]])]
+    while True:
+        try:
+            batch_id, running, started = _begin(home, settings, reporter, batch, wish)
+            break
+        except Overtaken:  # a worker was faster, or the folder changed: what was written is known by now
+            continue
+    if detach:
+        return _detach(home, settings, batch_id, running, started)
     if running:
         work_until_done(home, settings, reporter, running)
-    return run_result(home, row["id"], group_id or (running[-1] if running else None), began, started_at=started_at)
+    newest = started or (running[-1] if running else None)
+    return run_result(home, batch_id, newest, began, started_at=started_at)
+
+
+def _detach(home: Path, settings: Settings, batch_id: int, running: list[int], started: int | None) -> DetachedResult:
+    """Leave the work to the engine that is at work, and to a worker in the background.
+
+    Also where there is an engine: it may be just about to end, or to be ended, and then the worker goes on.
+    """
+    if not running:
+        said = "nothing to do: every document is up to date"
+        return DetachedResult(
+            batch_id=batch_id, run_group_id=None, status="completed", pid=None, log=None, message=said
+        )
+    engine, worker, log = find_holder(home), detached.find_worker(home), None
+    if worker is None:
+        worker, log = detached.start_worker(home, settings)
+    pid, said = worker, f"process {worker} does it in the background"
+    if engine is not None and engine.pid != worker and not settings.take_over:
+        at_work = engine.state == RUNNING
+        pid, log = (engine.pid, None) if at_work else (worker, log)
+        said = f"{describe(engine)}, {'does it' if at_work else 'is in the way'}; process {worker} in the background"
+        said += " goes on with it should that end before" if at_work else " waits for that"
+    return DetachedResult(
+        batch_id=batch_id,
+        run_group_id=started or running[-1],
+        status="running",
+        pid=pid,
+        log=log,
+        message=f"{said}; follow it with `docmill wait {batch_id}`",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    workflow: str | None
+    params: str | None
+    overrides: list[str]
+    documents: list[str] | None
+    force: bool
+    no_cache: list[str]
+    override_schedule: bool
+
+
+def _begin(
+    home: Path, settings: Settings, reporter: Reporter, batch: str, wish: _Wish
+) -> tuple[int, list[int], int | None]:
+    """Write down what is wanted. Returns the batch, its groups that run now, and the one that was begun, if any was."""
+    with reading(home) as queries:
+        target = find_target(queries, batch)
+        row, waiting = target.batch, due.scheduled_group(queries, target.batch_id)
+        selected = _document_ids(queries, row["id"], wish.documents) if wish.documents else None
+    if row["status"] == "paused":
+        raise target.refuse(Trigger.START, "docmill resume")
+    if waiting is not None and row["status"] == "scheduled":
+        started = _before_its_time(home, settings, reporter, waiting, wish, selected)
+        return row["id"], [started], started
+    pipeline = prepare(home, reporter, wish.workflow or row["workflow"], wish.params or row["params"], wish.overrides)
+    supersede(home, settings, row["id"], pipeline)
+    recover_lost_database(home, reporter, pipeline.database)
+    with writing(home) as state, state.transaction() as tx:
+        selection = Selection(batch_id=row["id"], document_ids=selected, force=wish.force)
+        planned = replace(pipeline.planned_group(row["id"]), no_cache=_not_cached(wish.no_cache, force=wish.force))
+        group_id = groups.create_group(tx, planned, selection, most_running=settings.max_running_batches)
+        sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
+        return row["id"], [each.id for each in tx.rows(sql, [row["id"]])], group_id
+
+
+def _before_its_time(
+    home: Path, settings: Settings, reporter: Reporter, waiting: Row, wish: _Wish, selected: tuple[str, ...] | None
+) -> int:
+    """Start a scheduled group. By a cron expression, the time that was planned stays as it is."""
+    early = waiting["scheduled_for"] > now()
+    if early and not wish.override_schedule:
+        raise InvalidState(
+            f"batch {waiting['batch_id']} is scheduled for {waiting['scheduled_for']}",
+            hint=f"docmill start {waiting['batch_id']} --override-schedule",
+            current_status="scheduled",
+            valid_statuses=["created", "completed", "failed", "cancelled"],
+            scheduled_for=waiting["scheduled_for"],
+        )
+    names = wish.workflow or waiting["workflow"], wish.params or waiting["params"]
+    by_hand = scheduling.ByHand(
+        prepare(home, reporter, *names, wish.overrides),
+        Selection(document_ids=selected, force=wish.force),
+        _not_cached(wish.no_cache, force=wish.force),
+        again_at=waiting["scheduled_for"] if early else None,
+    )
+    scheduling.start_now(home, settings, reporter, waiting, by_hand)
+    return int(waiting["id"])
 
 
 def _not_cached(named: list[str], *, force: bool) -> tuple[str, ...]:

@@ -45,6 +45,13 @@ def problems_of_source(queries: Queries, source: str) -> list[DocumentProblem]:
     return [problem(row) for row in queries.failed_documents("source = ?", [source])]
 
 
+def reason(group: Row | None, errors: list[DocumentProblem]) -> str | None:
+    """Why a run that has ended is not clean; None where it is."""
+    whole = group["status_message"] if group is not None and group["status"] == Status.FAILED else None
+    failed = f"{len(errors)} documents failed" if errors else None
+    return ", ".join(each for each in (whole, failed) if each) or None
+
+
 def document_counts(queries: Queries, group_id: int | None) -> DocumentCounts:
     counts = queries.run_counts(group_id) if group_id is not None else {}
     return DocumentCounts(
@@ -161,6 +168,7 @@ def retry_policy(queries: Queries, batch: Row) -> RetryPolicy:
         max_retries=batch["max_retries"],
         retry_delay=batch["retry_delay"],
         backoff_multiplier=batch["backoff_multiplier"],
+        jitter=batch["jitter"],
         current_retries=retries,
     )
 

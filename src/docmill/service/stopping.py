@@ -10,6 +10,7 @@ from pathlib import Path
 
 from docmill.domain.results import CancelResult, CleanupResult, PauseResult, ProgressSaved
 from docmill.domain.status import Entity, Status, Trigger, transition
+from docmill.engine.notices import wake
 from docmill.service import shapes
 from docmill.service.controlling import control, writing
 from docmill.service.targets import Target, find_target
@@ -28,7 +29,7 @@ def pause(settings: Settings, batch: str | None = None, *, run_group: int | None
     if not running:
         raise target.refuse(Trigger.PAUSE, "docmill status")
     for group in running:
-        control(home, group["id"], "pause")
+        control(home, settings, group["id"], "pause")
     with reading(home) as queries, queries.snapshot():
         after = queries.group(running[-1]["id"])
         assert after is not None
@@ -70,10 +71,11 @@ def cancel(
         return _would_cancel(home, target, found, reason)
     for group in found:
         if group["status"] == "running":
-            control(home, group["id"], "cancel", reason)
+            control(home, settings, group["id"], "cancel", reason)
         else:
             with writing(home) as state, state.transaction() as tx:
                 groups.cancel_group(tx, group["id"], reason)
+    wake(home, settings)  # whoever is to be told of it is told, also where no engine was at work
     if cleanup:
         _clean_up(home, [group["id"] for group in found])
     with reading(home) as queries, queries.snapshot():

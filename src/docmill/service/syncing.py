@@ -6,6 +6,7 @@ A sync that finds nothing to do reads SQLite, looks at the folder, and is done: 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.planning import Selection
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts, SourceSync, SyncResult
 from docmill.engine.pipelines import CompiledPipeline
-from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError, UsageError
+from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError, Overtaken, UsageError
 from docmill.service import shapes, sources
 from docmill.service.home import init
 from docmill.service.pipelines import prepare
@@ -27,7 +28,7 @@ MOST_UNASKED_DELETIONS = 20
 
 
 @dataclass(slots=True)
-class _Synced:
+class Looked:
     """One folder, between its scan and its report."""
 
     source: str
@@ -71,17 +72,22 @@ def sync(
     home = _home(settings, reporter)
     rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
     for path in paths:
-        _require_folder(path.expanduser().absolute())
+        require_folder(path.expanduser().absolute())
     synced = []
     for path in paths:
-        one, known = _look(home, path, source, rules)
-        if not allow_mass_delete:
-            _refuse_mass_deletion(one, known)
-        used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
-                params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
-        pipeline = prepare(home, reporter, *used, overrides or [])
-        recover_lost_database(home, reporter, pipeline.database)
-        _begin(home, pipeline, one)
+        while True:
+            one, known = look(home, path, source, rules)
+            if not allow_mass_delete:
+                refuse_mass_deletion(one, known)
+            used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
+                    params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
+            pipeline = prepare(home, reporter, *used, overrides or [])
+            recover_lost_database(home, reporter, pipeline.database)
+            try:
+                _begin(home, settings, pipeline, one)
+                break
+            except Overtaken:  # another shell was faster: what it wrote is known by now
+                continue
         synced.append((one, pipeline))
     groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
     if groups:
@@ -104,13 +110,18 @@ def _home(settings: Settings, reporter: Reporter) -> Path:
         return Path(made.home)
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
 
 
-def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> tuple[_Synced, int]:
-    """Scan one folder and hold it against the documents that are known, and count those. Reads only."""
+def look(
+    home: Path, path: Path, named: str | None, rules: folders.Rules, *, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[Looked, int]:
+    """Scan one folder and hold it against the documents that are known, and count those. Reads only.
+
+    ``meanwhile`` is called before each file that is read; whatever it raises ends the look.
+    """
     started = time.perf_counter()
     folder = path.expanduser().absolute()
     with reading(home) as queries:
@@ -134,6 +145,7 @@ def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> tu
     ]
 
     def hash_file(file: FoundFile) -> HashedFile | None:
+        meanwhile()
         try:
             return folders.hash_file(file)
         except DocumentError as error:
@@ -141,11 +153,11 @@ def _look(home: Path, path: Path, named: str | None, rules: folders.Rules) -> tu
             return None
 
     changes = compare(known, scan.files, hash_file, is_gone=lambda document: scan.covers(document.uri))
-    one = _Synced(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
+    one = Looked(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
     return one, len(known)
 
 
-def _refuse_mass_deletion(one: _Synced, known: int) -> None:
+def refuse_mass_deletion(one: Looked, known: int) -> None:
     """A folder that is suddenly empty is more often an unmounted disk than a wish."""
     gone = len(one.changes.deleted)
     empty = gone == known and not one.scan.files
@@ -157,8 +169,11 @@ def _refuse_mass_deletion(one: _Synced, known: int) -> None:
         )
 
 
-def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
-    """Write down what changed and create the run group, in one transaction; nothing at all where nothing is to do."""
+def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked) -> None:
+    """Write down what changed and create the run group, in one transaction; nothing at all where nothing is to do.
+
+    Raises Overtaken where that is not the change from what is known any more.
+    """
     if one.batch_id and one.changes.nothing:
         with reading(home) as queries:
             if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
@@ -167,19 +182,22 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
     from docmill.stores.state import State, catalogue, groups
 
     if one.batch_id:
-        supersede(home, one.batch_id, pipeline)
+        supersede(home, settings, one.batch_id, pipeline)
     state = State(home)
     try:
         with state.transaction() as tx:
             used = (pipeline.definition.workflow, pipeline.definition.params)
             if not one.batch_id:
+                if tx.value("SELECT 1 FROM source WHERE name = ?", [one.source]):
+                    raise Overtaken(f"another shell has just made a source {one.source!r}")
                 row = sources.batch_row(one.source, "incremental")
                 one.batch_id = groups.create_batch(tx, {**row, "workflow": used[0], "params": used[1]})
             tx.run("UPDATE batch SET workflow = ?, params = ? WHERE id = ?", [*used, one.batch_id])
             catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
             planned = pipeline.planned_group(one.batch_id)
-            groups.create_group(tx, planned, Selection(source=one.source))
+            most = settings.max_running_batches
+            groups.create_group(tx, planned, Selection(source=one.source), most_running=most)
             # With the new group, unfinished ones of earlier calls: theirs is the rest of the work.
             sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
             one.group_ids = [row.id for row in tx.rows(sql, [one.batch_id])]
@@ -187,7 +205,7 @@ def _begin(home: Path, pipeline: CompiledPipeline, one: _Synced) -> None:
         state.close()
 
 
-def _result(home: Path, pipeline: CompiledPipeline, one: _Synced) -> SourceSync:
+def _result(home: Path, pipeline: CompiledPipeline, one: Looked) -> SourceSync:
     changes = one.changes
     with reading(home) as queries, queries.snapshot():
         group = queries.group(one.group_id) if one.group_id is not None else None
@@ -216,5 +234,5 @@ def _result(home: Path, pipeline: CompiledPipeline, one: _Synced) -> SourceSync:
             chunks=shapes.chunk_counts(group),
             seconds=round(time.perf_counter() - one.started, 3),
             errors=errors,
-            reason=f"{len(errors)} documents failed" if errors else None,
+            reason=shapes.reason(group, errors),
         )

@@ -1,7 +1,8 @@
 """Outputs of steps as files, named by step key. Written by workers, checked by their digest whenever they are read.
 
-A file is zlib-compressed JSON under ``artifacts/<first two digits>/<key>``. It appears by a rename, so it is whole or
-absent; after a power loss it may be torn all the same, which the digest tells. Which artifacts count is in state.db.
+A file is zlib-compressed JSON under ``artifacts/<first two digits>/<key>``. It is written in ``artifacts/new`` and
+appears by a rename, so it is whole or absent; after a power loss it may be torn all the same, which the digest tells.
+Which artifacts count is in state.db.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from docmill import failpoints
 from docmill.domain.jobs import ArtifactRef
 from docmill.errors import DamagedArtifact, StorageError
+from docmill.stores.faults import storage_error
 
 _LEVEL = 1  # text shrinks to a third at 100 MB/s; higher levels cost more than the disk they save
 
@@ -24,6 +26,7 @@ _LEVEL = 1  # text shrinks to a third at 100 MB/s; higher levels cost more than 
 class ArtifactStore:
     def __init__(self, home: Path) -> None:
         self.folder = home / "artifacts"
+        self._new = self.folder / "new"
 
     def path(self, step_key: str) -> Path:
         return self.folder / step_key[:2] / step_key
@@ -32,9 +35,10 @@ class ArtifactStore:
         """Store ``content`` (JSON values). Two processes writing the same key leave one whole file."""
         data = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8"), _LEVEL)
         path = self.path(step_key)
-        temporary = path.with_name(f"{step_key}.{os.getpid()}.new")
+        temporary = self._new / f"{step_key}.{os.getpid()}.new"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._new.mkdir(exist_ok=True)
             with failpoints.around("artifact.write"):
                 temporary.write_bytes(data)
             with failpoints.around("artifact.rename"):
@@ -42,7 +46,9 @@ class ArtifactStore:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise StorageError(f"an artifact cannot be written: {error.strerror}", hint="free the disk") from error
+            doing = f"an artifact cannot be written under {self.folder}"
+            fault = storage_error(OSError(error.errno, error.strerror), doing)  # the temporary file's name helps nobody
+            raise fault or StorageError(f"{doing}: {error.strerror}", hint="check the disk") from error
         return ArtifactRef(step_key, hashlib.sha256(data).hexdigest(), len(data))
 
     def read(self, ref: ArtifactRef) -> Any:
@@ -54,3 +60,7 @@ class ArtifactStore:
         if hashlib.sha256(data).hexdigest() != ref.digest:
             raise DamagedArtifact(f"artifact {ref.step_key[:12]} does not match its digest")
         return json.loads(zlib.decompress(data))
+
+    def unfinished(self) -> list[Path]:
+        """Files that somebody is writing, or died writing. One folder holds them all, so that a look at it is quick."""
+        return list(self._new.glob("*.new"))

@@ -62,9 +62,11 @@ class EmbeddingCache:
         if isinstance(error, sqlite3.OperationalError):
             raise StorageError(f"cache.db cannot be used: {error}", hint="free the disk and try again") from error
         self.close()
-        self.path.replace(self.path.with_suffix(".damaged"))
+        # The log goes first: SQLite would play a log that outlived its file into the new one.
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with failpoints.around("cache.renew"):
+            self.path.replace(self.path.with_suffix(".damaged"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)

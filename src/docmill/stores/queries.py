@@ -16,6 +16,7 @@ from urllib.parse import quote
 from docmill.domain.changes import FileStat, KnownDocument
 from docmill.errors import BatchNotFound, StorageError
 from docmill.filetypes import type_by_name
+from docmill.stores import schema_version
 
 Row = sqlite3.Row
 
@@ -26,13 +27,20 @@ class Queries:
     def __init__(self, home: Path) -> None:
         self.home = home
         try:
-            self._connection = sqlite3.connect(
-                f"file:{quote(str(home / 'state.db'))}?mode=ro", uri=True, timeout=30.0, isolation_level=None
-            )
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA query_only = ON")
+            self._connection = self._connect()
+            if schema_version.require_current(home, schema_version.version_of(self._connection)):
+                self._connection.close()
+                self._connection = self._connect()
         except sqlite3.OperationalError as error:
             raise StorageError(f"state.db of {home} cannot be read: {error}", hint="check the home's files") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"file:{quote(str(self.home / 'state.db'))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = ON")
+        connection.create_function("casefold", 1, str.casefold, deterministic=True)
+        return connection
 
     def close(self) -> None:
         self._connection.close()
@@ -127,23 +135,21 @@ class Queries:
             raise BatchNotFound(f"no batch {named!r}", batch=named)
         return found
 
-    def batches(
-        self, *, limit: int, offset: int, status: str | None = None, type_: str | None = None
-    ) -> tuple[int, list[Row]]:
-        """Total and one page, newest first."""
-        where = "(?1 IS NULL OR status = ?1) AND (?2 IS NULL OR type = ?2)"
-        total = int(self.value(f"SELECT COUNT(*) FROM batch WHERE {where}", [status, type_]))  # noqa: S608 - a constant
-        sql = f"SELECT * FROM batch WHERE {where} ORDER BY id DESC LIMIT ?3 OFFSET ?4"  # noqa: S608 - a constant
-        return total, self.rows(sql, [status, type_, limit, offset])
+    def newest_batches(self, limit: int) -> list[Row]:
+        return self.rows("SELECT * FROM batch ORDER BY id DESC LIMIT ?", [limit])
 
     def group(self, group_id: int) -> Row | None:
         return self.row("SELECT * FROM run_group WHERE id = ?", [group_id])
 
     def newest_group(self, batch_id: int, statuses: Sequence[str] = ()) -> Row | None:
-        """The newest group of a batch, among those in one of ``statuses`` if any are named."""
+        """The newest group of a batch that has begun, among those in one of ``statuses`` if any are named.
+
+        One that only waits for its time says nothing yet, unless there is no other.
+        """
         marks = ", ".join("?" for _ in statuses)
         where = f" AND status IN ({marks})" if statuses else ""
-        sql = f"SELECT * FROM run_group WHERE batch_id = ?{where} ORDER BY id DESC LIMIT 1"  # noqa: S608 - marks only
+        order = "ORDER BY status = 'scheduled', id DESC LIMIT 1"
+        sql = f"SELECT * FROM run_group WHERE batch_id = ?{where} {order}"  # noqa: S608 - marks only
         return self.row(sql, [batch_id, *statuses])
 
     def run_counts(self, group_id: int) -> dict[str, int]:

@@ -57,6 +57,7 @@ class VectorStore:
                 condition = f"document_id IN ({', '.join(_quoted(stale))})"
                 with failpoints.around("store.delete"):
                     self._chunks.delete(condition)
+                with failpoints.around("store.delete"):
                     self._documents.delete(condition)
             if documents:
                 with failpoints.around("store.add"):
@@ -130,7 +131,8 @@ class VectorStore:
                 if _has_manifest(folder):
                     return self._database.open_table(name)
                 shutil.rmtree(folder)  # LanceDB was killed inside the table's first commit
-            table = self._database.create_table(name, schema=schema)
+            with failpoints.around("store.create"):
+                table = self._database.create_table(name, schema=schema)
             self._sync_files()
             return table
 
@@ -141,9 +143,11 @@ class VectorStore:
                 tags = table.tags.list()
                 if PUBLISHED not in tags:
                     if table.count_rows():
-                        table.delete("true")
+                        with failpoints.around("store.rewind"):
+                            table.delete("true")
                 elif tags[PUBLISHED]["version"] != table.version:
-                    table.restore(PUBLISHED)
+                    with failpoints.around("store.rewind"):
+                        table.restore(PUBLISHED)
 
     def _require_model(self, model: ModelInfo, embedder: str) -> None:
         wanted = {
@@ -156,8 +160,10 @@ class VectorStore:
         }
         found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
         if found.get("fingerprint") is None:
+            rows = [{"key": key, "value": value} for key, value in wanted.items()]
             with _lance_errors():
-                self._settings.add([{"key": key, "value": value} for key, value in wanted.items()], mode="overwrite")
+                with failpoints.around("store.create"):
+                    self._settings.add(rows, mode="overwrite")
                 self._sync_files()
         elif found["fingerprint"] != model.fingerprint:
             raise ModelMismatch(

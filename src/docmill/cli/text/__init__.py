@@ -1,9 +1,33 @@
 """Results as text for people: ``render`` gives the lines and tables of any result. One module a subject."""
 
-from docmill.cli.text import batches, databases, definitions, models, runs, searching, status
+from docmill.cli.text import (
+    batches,
+    databases,
+    definitions,
+    delivering,
+    documents,
+    following,
+    history,
+    models,
+    runs,
+    searching,
+    status,
+)
 from docmill.cli.text.dispatch import View, render
 
 __all__ = ["View", "render"]
 
 # Importing them is what registers their renderers.
-_SUBJECTS = (batches, databases, definitions, models, runs, searching, status)
+_SUBJECTS = (
+    batches,
+    databases,
+    definitions,
+    delivering,
+    documents,
+    following,
+    history,
+    models,
+    runs,
+    searching,
+    status,
+)

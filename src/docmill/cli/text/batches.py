@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from docmill.cli.console import safe
+from docmill.cli.reporting import duration
 from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.pieces import count, moment, more, pairs, problems, status_text, table
 from docmill.domain.results import BatchCreated, BatchList, BatchShown, BatchSummary, IngestResult
@@ -69,6 +70,9 @@ def _(result: BatchShown, view: View) -> list[RenderableType]:  # noqa: ARG001 -
                 ("source", batch.source),
                 ("documents", f"{batch.progress.processed_files:,} of {batch.progress.total_files:,} done"),
                 ("chunks", f"{batch.total_chunks:,}"),
+                ("schedule", result.cron),
+                ("next start", moment(result.scheduled_start) or None),
+                ("time limit", duration(result.max_processing_time) if result.max_processing_time else None),
                 ("retry policy", policy),
                 *_configuration(result.configuration),
                 ("run groups", ", ".join(map(str, result.run_groups)) or None),

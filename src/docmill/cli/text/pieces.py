@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,11 @@ def size(number: int | None) -> str:
     if number is None:
         return ""
     return human_size(number)
+
+
+def value_text(value: object) -> str:
+    """Of a JSON value: text as it is, all else as JSON."""
+    return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def moment(text: str | None) -> str:

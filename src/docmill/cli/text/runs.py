@@ -15,12 +15,14 @@ from docmill.cli.text.pieces import STATUS_STYLES, count, pairs, problems, table
 from docmill.domain.results import (
     CancelResult,
     ChunkCounts,
+    DetachedResult,
     DocumentCounts,
     PauseResult,
     RunResult,
     ScanCounts,
     SourceSync,
     SyncResult,
+    WorkerResult,
 )
 
 _SCAN = ("new", "changed", "renamed", "deleted")
@@ -92,6 +94,18 @@ def _source(each: SourceSync, view: View, *, named: bool) -> list[RenderableType
     parts += _ignored(each, view)
     parts += _failures(each.errors, view)
     return parts + _go_on(each.status, f"docmill resume {each.batch_id}")
+
+
+@render.register
+def _(result: DetachedResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    head = f"batch {result.batch_id}" + (f", run group {result.run_group_id}" if result.run_group_id else "")
+    return [_headline(result.status, head), Text(safe(result.message))]
+
+
+@render.register
+def _(result: WorkerResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    rows = [("run groups", f"{result.run_groups:,}"), ("documents", _documents(result.documents))]
+    return [Text(safe(result.message)), *([pairs(rows)] if result.run_groups else [])]
 
 
 def _nothing_done(each: SourceSync) -> bool:

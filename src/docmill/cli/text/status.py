@@ -10,7 +10,7 @@ from docmill.cli.reporting import duration
 from docmill.cli.text.batches import batch_table
 from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.pieces import count, moment, pairs, problems, status_text, table
-from docmill.domain.results import BatchStatus, HomeStatus, InitResult, Stage
+from docmill.domain.results import BatchStatus, EngineHolder, HomeStatus, InitResult, Stage
 
 BAR_WIDTH = 24
 
@@ -25,10 +25,6 @@ def _(result: InitResult, view: View) -> list[RenderableType]:
 
 @render.register
 def _(result: HomeStatus, view: View) -> list[RenderableType]:
-    engine = Text("idle", style="dim")
-    if result.engine is not None:
-        what = f"process {result.engine.pid} ({safe(result.engine.command)}) since {moment(result.engine.started_at)}"
-        engine = Text(what, style="cyan")
     documents = Text(f"{result.documents:,}")
     if result.failed_documents:
         documents.append(f", {result.failed_documents:,} of them failed", style="red")
@@ -36,13 +32,15 @@ def _(result: HomeStatus, view: View) -> list[RenderableType]:
         pairs(
             [
                 ("home", result.home),
-                ("engine", engine),
+                ("engine", _engine(result.engine)),
                 ("documents", documents),
                 ("chunks", f"{result.chunks:,}"),
                 ("databases", ", ".join(result.databases) or "none yet"),
             ]
         )
     ]
+    if result.engine is not None and result.engine.hint:
+        parts.append(Text.assemble(("hint: ", "bold cyan"), safe(result.engine.hint)))
     if result.batches:
         parts += ["", batch_table(result.batches)]
     elif view.terminal:
@@ -85,6 +83,16 @@ def _(result: BatchStatus, view: View) -> list[RenderableType]:
             again = f"docmill retry {batch.batch_id} --all-failed"
             parts += [Text.assemble(("try them again: ", "dim"), again)]
     return parts
+
+
+def _engine(engine: EngineHolder | None) -> Text:
+    if engine is None:
+        return Text("idle", style="dim")
+    what = f"process {engine.pid} ({safe(engine.command)}) since {moment(engine.started_at)}"
+    if engine.state == "running":
+        return Text(what, style="cyan")
+    silent = f" for {duration(engine.silent_seconds)}" if engine.state != "gone" and engine.silent_seconds else ""
+    return Text.assemble((f"{safe(engine.state)}{silent}", "bold red"), (f"  {what}", "red"))
 
 
 def _stages(stages: list[Stage]) -> RenderableType:

@@ -34,14 +34,27 @@ class BatchSummary(Result):
     total_embeddings: int
 
 
+class Aggregations(Result):
+    """Of all batches that the filters let through, whichever page is shown."""
+
+    by_status: dict[str, int]
+    by_type: dict[str, int]
+
+
 class BatchList(Page):
     batches: list[BatchSummary]
+    aggregations: Aggregations
 
 
 class BatchShown(Result):
+    """``scheduled_start``: when it is to start next; ``max_processing_time`` in seconds."""
+
     batch: BatchSummary
     configuration: dict[str, Any]
     retry_policy: RetryPolicy
+    max_processing_time: float | None
+    cron: str | None
+    scheduled_start: str | None
     run_groups: list[int]
 
 

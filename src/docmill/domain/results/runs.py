@@ -83,6 +83,28 @@ class RunResult(Result):
     reason: str | None = None
 
 
+class DetachedResult(Result):
+    """What ``start --detach`` answers. ``pid``: the process that does the work; ``log``: where it writes."""
+
+    batch_id: int
+    run_group_id: int | None
+    status: str
+    pid: int | None
+    log: str | None
+    message: str
+
+
+class WorkerResult(Result):
+    """What a ``worker`` has done by the time it ends. ``stopped_by``: a signal or the time limit, if one ended it."""
+
+    status: str
+    message: str
+    run_groups: int
+    documents: DocumentCounts
+    stopped_by: str | None
+    reason: str | None = None
+
+
 class ProgressSaved(Result):
     processed_files: int
     current_stage: str | None
@@ -138,9 +160,21 @@ class BatchStatus(Result):
 
 
 class EngineHolder(Result):
+    """Who holds the engine's lock.
+
+    ``state``: running, stopped (by a signal or a debugger), unresponsive (alive, but without a heartbeat for long), or
+    gone (held, but not by the process that took it). ``process_began`` tells its pid from the same pid given anew;
+    ``silent_seconds``: since its last heartbeat. ``hint``: what to do where it is not running.
+    """
+
     pid: int
     started_at: str
     command: str
+    state: str = "running"
+    host: str = ""
+    process_began: int | None = None
+    silent_seconds: float | None = None
+    hint: str | None = None
 
 
 class HomeStatus(Result):

@@ -57,7 +57,10 @@ class Stage(Result):
 
 
 class RetryPolicy(Result):
+    """``retry_delay`` in seconds, times ``backoff_multiplier`` for each further try, plus ``jitter`` of it at most."""
+
     max_retries: int
     retry_delay: float
     backoff_multiplier: float
+    jitter: float = 0.0
     current_retries: int = 0

@@ -1,4 +1,8 @@
-"""Writes sources, documents and their history: what a scan or an ``ingest`` found."""
+"""Writes sources, documents and their history: what a scan or an ``ingest`` found.
+
+A scan is held against what was known when it began, outside of any transaction. So each change is written only where
+that still holds, and raises Overtaken where another shell was faster; whoever called looks once more then.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 from docmill.domain import identity
 from docmill.domain.changes import Changes, HashedFile, KnownDocument
 from docmill.domain.events import now
+from docmill.errors import Overtaken
 from docmill.stores.state.database import Transaction
 
 
@@ -22,7 +27,7 @@ def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) ->
 
 
 def record_changes(tx: Transaction, source: str, batch_id: int, changes: Changes) -> None:
-    """Everything a scan found, in this one transaction: deletions first, as they free URIs."""
+    """Everything a scan found, in this one transaction: deletions first, as they free URIs. Raises Overtaken."""
     delete_documents(tx, changes.deleted, batch_id)
     _rename(tx, changes.renamed, batch_id)
     _touch(tx, changes.touched)
@@ -33,15 +38,18 @@ def record_changes(tx: Transaction, source: str, batch_id: int, changes: Changes
 def add_documents(
     tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
 ) -> list[str]:
-    """New documents, or deleted ones whose file is back. Returns their ids, in order."""
+    """New documents, or deleted ones whose file is back. Returns their ids, in order. Raises Overtaken."""
+    for file in files:
+        _require_free(tx, source, file.file.uri)
     return [
         _revive(tx, source, batch_id, file, meta) or _insert(tx, source, batch_id, file, meta or {}) for file in files
     ]
 
 
 def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
-    """A new version of each document. What the databases hold of it is stale from here on."""
+    """A new version of each document. What the databases hold of it is stale from here on. Raises Overtaken."""
     for document, hashed in changed:
+        _require_as_known(tx, document)
         tx.run(
             "UPDATE document SET content_hash = ?, size_bytes = ?, suffix = ?, version = version + 1,"
             " failed_key = NULL, outcome = NULL, degraded = 0, retry_count = 0, error_code = NULL, error_stage = NULL,"
@@ -54,9 +62,10 @@ def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, Hash
 
 
 def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_id: int | None) -> None:
-    """Tombstones: the rows in the databases follow, and are gone before the placements are."""
+    """Tombstones: the rows in the databases follow, and are gone before the placements are. Raises Overtaken."""
     at = now()
     for document in documents:
+        _require_as_known(tx, document)
         tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [at, document.id])
         tx.run(
             "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
@@ -68,6 +77,7 @@ def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_
 
 def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
     for document, hashed in renamed:
+        _require_free(tx, _require_as_known(tx, document), hashed.file.uri)
         tx.run(
             "UPDATE document SET uri = ?, suffix = ?, failed_key = NULL, updated_at = ? WHERE id = ?",
             [hashed.file.uri, hashed.file.suffix, now(), document.id],
@@ -75,6 +85,21 @@ def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]]
         _unsettle(tx, document.id)
         _write_stat(tx, document.id, hashed)
         _history(tx, document.id, document.version, "renamed", hashed, batch_id)
+
+
+def _require_as_known(tx: Transaction, document: KnownDocument) -> str:
+    """The source of a document that is still what it was known as. Raises Overtaken."""
+    sql = "SELECT source FROM document WHERE id = ? AND state = 'active' AND version = ? AND uri = ?"
+    source = tx.value(sql, [document.id, document.version, document.uri])
+    if source is None:
+        raise Overtaken(f"another shell has just written down a change of {document.uri}", uri=document.uri)
+    return str(source)
+
+
+def _require_free(tx: Transaction, source: str, uri: str) -> None:
+    """No document has this URI. Raises Overtaken."""
+    if tx.value("SELECT 1 FROM document WHERE source = ? AND uri = ? AND state = 'active'", [source, uri]):
+        raise Overtaken(f"another shell has just written down {uri}", uri=uri)
 
 
 def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]]) -> None:

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 from docmill import __version__, failpoints
 from docmill.domain import records
 from docmill.errors import StaleEngine, StorageError
+from docmill.stores import schema_version
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -68,12 +69,12 @@ class State:
         """A new state.db, whole or not at all: it is built under another name and moved into place."""
         fresh = home / f"state.db.new-{os.getpid()}"
         fresh.unlink(missing_ok=True)
-        engine = _engine(fresh)
+        engine = make_engine(fresh)
         try:
             SQLModel.metadata.create_all(engine, tables=_tables())
             with engine.connect() as connection:
                 create_triggers(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {records.SCHEMA_VERSION}")
+                connection.exec_driver_sql(f"PRAGMA user_version = {schema_version.CURRENT}")
                 meta = [("engine_epoch", "0"), ("created_by", __version__)]
                 connection.exec_driver_sql("INSERT INTO home_meta VALUES (?, ?)", meta)
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,14 +129,13 @@ class State:
         if self._engine is None:
             if not self.path.is_file():
                 raise StorageError(f"{self.path} is gone", hint="restore it from a backup")
-            engine = _engine(self.path)
+            engine = make_engine(self.path)
             with engine.connect() as connection:
-                found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found != records.SCHEMA_VERSION:
-                raise StorageError(
-                    f"{self.path} has schema {found}; this docmill knows {records.SCHEMA_VERSION}",
-                    hint="use the docmill that wrote it, or a newer one",
-                )
+                found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            if found != schema_version.CURRENT:
+                engine.dispose()
+                schema_version.require_current(self.path.parent, found)
+                return self._open()
             self._engine = engine
         return self._engine
 
@@ -155,7 +155,8 @@ def _tables() -> list[Any]:
     ]
 
 
-def _engine(path: Path) -> Engine:
+def make_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    """Connections to one file, with the settings that all writing to it needs."""
     # AUTOCOMMIT leaves BEGIN and COMMIT to us: SQLAlchemy's own begin is a deferred one, which loses to other writers
     # with "database is locked" however long the timeout is.
     engine = create_engine(
@@ -167,7 +168,7 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {int(foreign_keys)}"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

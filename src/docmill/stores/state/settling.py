@@ -1,15 +1,14 @@
-"""What the engine writes as work comes back: artifacts, outcomes of documents, placements, counters, log entries."""
+"""What the engine writes as work comes back: artifacts, outcomes of documents, placements and counters."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure
 from docmill.stores.state.database import Transaction
+from docmill.stores.state.logs import log as log  # the engine's writing calls it beside the others
 
 
 def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef]]) -> None:
@@ -154,18 +153,3 @@ def count_chunks(tx: Transaction, group_id: int, *, total: int, embedded: int) -
 def count_seconds(tx: Transaction, group_id: int, seconds: float) -> None:
     """Time that an engine has worked on a group; waiting for a resume does not count."""
     tx.run("UPDATE run_group SET processing_seconds = processing_seconds + ? WHERE id = ?", [seconds, group_id])
-
-
-def log(
-    tx: Transaction,
-    level: str,
-    message: str,
-    *,
-    batch_id: int | None = None,
-    run_group_id: int | None = None,
-    **context: Any,
-) -> None:
-    tx.run(
-        "INSERT INTO log_entry (batch_id, run_group_id, level, message, context, at) VALUES (?, ?, ?, ?, ?, ?)",
-        [batch_id, run_group_id, level, message, json.dumps(context, ensure_ascii=False), now()],
-    )

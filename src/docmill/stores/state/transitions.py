@@ -10,6 +10,7 @@ from typing import Any
 from docmill.domain.events import now
 from docmill.domain.status import ACTIVE_GROUPS, Entity, Status, Trigger, batch_status, transition
 from docmill.errors import InvalidState
+from docmill.stores.state import outbox
 from docmill.stores.state.database import Transaction
 
 # Within one transaction a row may start and end: starts are applied before ends, and steps before their runs.
@@ -116,13 +117,14 @@ def _record_events(tx: Transaction, moves: Sequence[Move]) -> None:
             run = move.id if move.entity is Entity.RUN else move.run_id
             step = move.id if move.entity is Entity.STEP else None
             rows.append((row.event.value, move.run_group_id, run, step, row.target.value, move.message, move.at))
-    tx.many(
-        "INSERT OR IGNORE INTO lifecycle_event"
-        " (event, run_group_id, run_id, step_id, status, status_message, at, attempt)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE((SELECT attempt FROM run_step WHERE id = ?4),"
-        " (SELECT attempt FROM run WHERE id = ?3), (SELECT attempt FROM run_group WHERE id = ?2)))",
-        rows,
-    )
+    with outbox.enqueued(tx, {move.run_group_id for move in moves}):
+        tx.many(
+            "INSERT OR IGNORE INTO lifecycle_event"
+            " (event, run_group_id, run_id, step_id, status, status_message, at, attempt)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE((SELECT attempt FROM run_step WHERE id = ?4),"
+            " (SELECT attempt FROM run WHERE id = ?3), (SELECT attempt FROM run_group WHERE id = ?2)))",
+            rows,
+        )
 
 
 def _refusal(tx: Transaction, moves: Sequence[Move]) -> InvalidState:

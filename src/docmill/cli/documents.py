@@ -1,0 +1,86 @@
+"""``docmill documents``: what the home knows of each file."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.help import HelpGroup, names_of
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Limit, Offset
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+group = typer.Typer(cls=HelpGroup, help="List, show and trace documents.")
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+Named = Annotated[str, typer.Argument(metavar="URI", show_default=False, help="A document, by its URI or its id.")]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", show_default=False, help="Its source, where several have the URI."),
+]
+
+
+@command(group, "list", example="docmill documents list --source papers\ndocmill documents list --status failed --json")
+def list_(
+    invocation: Invocation,
+    *,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", show_default=False, help="Only of this source.")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", "-b", metavar="BATCH", show_default=False, help="Only of this batch.")
+    ] = None,
+    status: Annotated[
+        Status | None,
+        typer.Option("--status", metavar="STATUS", show_default=False, help=f"Only these: {names_of(Status, ', ')}."),
+    ] = None,
+    uri_prefix: Annotated[
+        str | None,
+        typer.Option("--uri-prefix", metavar="TEXT", show_default=False, help="Only URIs that begin so."),
+    ] = None,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="Those that were deleted, instead of those that are there.")
+    ] = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> "Result":
+    """List documents, by source and URI."""
+    from docmill.service import documents
+
+    return documents.list_documents(
+        invocation.settings(),
+        limit=limit,
+        offset=offset,
+        source=source,
+        batch=batch,
+        status=status.value if status else None,
+        state="deleted" if gone else "active",
+        prefix=uri_prefix,
+    )
+
+
+@command(group, "show", example="docmill documents show 2024/report.pdf")
+def show(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
+    """Show one document: its file, its state, where its passages lie, and why it failed."""
+    from docmill.service import documents
+
+    return documents.show_document(invocation.settings(), uri, source=source)
+
+
+@command(group, "history", example="docmill documents history 2024/report.pdf --json")
+def history(
+    invocation: Invocation, *, uri: Named, source: Source = None, limit: Limit = 50, offset: Offset = 0
+) -> "Result":
+    """Tell what happened to a document: its versions, renames, deletion and return."""
+    from docmill.service import documents
+
+    return documents.history(invocation.settings(), uri, source=source, limit=limit, offset=offset)

@@ -1,0 +1,72 @@
+"""Documents: what is known of each, where its passages lie, and what happened to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docmill.domain.results.shared import DocumentProblem, Page, Result
+
+
+class DocumentRecord(Result):
+    """``status``, of its current content: pending, running, completed, failed; ``state``: active, deleted, removed."""
+
+    document_id: str
+    uri: str
+    source: str
+    batch_id: int
+    type: str | None
+    state: str
+    status: str
+    degraded: bool
+    version: int
+    content_hash: str
+    size_bytes: int
+    chunk_count: int
+    error_code: str | None
+    first_seen_at: str
+    updated_at: str
+
+
+class DocumentList(Page):
+    documents: list[DocumentRecord]
+
+
+class DocumentPlacement(Result):
+    """A database that holds passages of a document. ``current``: those of its newest version, whole and published."""
+
+    database: str
+    state: str
+    current: bool
+    chunk_count: int
+    updated_at: str
+
+
+class DocumentShown(Result):
+    """``path`` is where its file lies, or lay."""
+
+    document: DocumentRecord
+    path: str
+    metadata: dict[str, Any]
+    databases: list[DocumentPlacement]
+    error: DocumentProblem | None
+
+
+class DocumentVersionEvent(Result):
+    """``event``: new, changed, renamed, deleted, restored or removed."""
+
+    version: int
+    event: str
+    uri: str
+    content_hash: str
+    size_bytes: int
+    batch_id: int | None
+    at: str
+
+
+class DocumentHistory(Page):
+    """Oldest first."""
+
+    document_id: str
+    uri: str
+    source: str
+    events: list[DocumentVersionEvent]
