@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ POINTS = frozenset(
         "artifact.rename",  # a whole temporary file becomes the artifact
         "artifact.write",
         "cache.add",  # computed vectors go into cache.db
+        "cache.renew",  # a damaged cache.db is set aside
         "delivery.settle",  # what a handler answered is written down
         "epoch.raise",  # a new engine begins
         "group.finish",
@@ -33,9 +35,11 @@ POINTS = frozenset(
         "placement.forget",  # a deleted document's rows are gone
         "state.commit",  # any transaction of state.db
         "store.add",
+        "store.create",  # a table that is not there yet, or its settings
         "store.delete",
         "store.fsync",
         "store.mark",
+        "store.rewind",  # rows that a dead engine did not get to publish are taken back
         "store.settle",
         "store.tag",
         "vacuum.clean",
@@ -48,13 +52,14 @@ _ACTIONS = ("kill", "stop", "full")
 
 
 def _parse(text: str) -> dict[str, tuple[str, int]]:
-    """``{"store.add.before": ("kill", 1)}``. Raises ValueError for what is not a point or not an action."""
-    armed = {}
+    """``{"store.add.before": ("kill", 1)}``. Raises ValueError for what it cannot make out."""
+    armed: dict[str, tuple[str, int]] = {}
     for item in text.split(","):
         point, _, action = item.strip().partition("=")
-        action, _, count = action.partition("@")
+        action, counted, count = action.partition("@")
         name, _, end = point.rpartition(".")
-        if name not in POINTS or end not in _ENDS or action not in _ACTIONS:
+        known = name in POINTS and end in _ENDS and action in _ACTIONS
+        if not known or point in armed or (counted and not re.fullmatch("[1-9][0-9]{0,8}", count)):
             raise ValueError(f"not a failpoint: {item!r}")
         armed[point] = (action, int(count or 1))
     return armed

@@ -97,7 +97,6 @@ def _is_home(folder: Path) -> bool:
     """Raises StateLost for one that has been in use, so that nobody begins anew beside what it holds by mistake."""
     if (folder / "state.db").is_file():
         return True
-    kept = (folder / "artifacts", folder / "lancedb")
-    if (folder / "cache.db").is_file() or any(each.is_dir() and any(each.iterdir()) for each in kept):
+    if (folder / "cache.db").is_file() or any((folder / "lancedb").glob("*/settings.lance")):
         raise StateLost(f"{folder / 'state.db'} is gone")
     return False

@@ -146,7 +146,7 @@ def test_a_failure_that_may_pass_is_tried_again(traps: Mill) -> None:
     batches.ingest(mill.settings, [str(mill.folder)], batch="flaky")
     state = State(mill.home)
     with state.transaction() as tx:
-        tx.run("UPDATE batch SET retry_delay = 0.05")
+        tx.run("UPDATE batch SET retry_delay = 0.05, max_retries = 2")
     state.close()
     result = running.start(mill.settings, mill.reporter, str(made.batch_id), overrides=list(mill.overrides))
     assert (result.status, result.documents.completed, result.documents.failed) == ("completed", 4, 1)

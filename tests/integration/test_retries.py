@@ -64,7 +64,7 @@ def test_a_suspect_is_alone_while_it_runs(traps: Mill, monkeypatch: pytest.Monke
 def test_attempts_that_a_retry_has_ahead_of_it(traps: Mill, *, reset: bool) -> None:
     mill = traps
     mill.write("hopeless.md", "# Hopeless\n\nFAIL 99 TIMES and more.\n")
-    batch = batch_of(mill, retry_delay=0.01)
+    batch = batch_of(mill, max_retries=2, retry_delay=0.01)
     assert start(mill, batch).documents.failed == 1
     assert len(mill.noted("parse")) == 3
     result = retrying.retry(mill.settings, mill.reporter, batch, reset_retry_count=reset)
@@ -78,37 +78,49 @@ def test_attempts_that_a_retry_has_ahead_of_it(traps: Mill, *, reset: bool) -> N
     assert events == [(n, event) for n in attempts for event in ("step_start", "step_failed")]
 
 
-def test_the_delay_grows_and_chance_adds_its_share(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    mill = traps
-    mill.write("hopeless.md", "# Hopeless\n\nFAIL 99 TIMES and more.\n")
-    batch = batch_of(mill, retry_delay=0.02, backoff_multiplier=3, jitter=0.5)
-    asked: list[tuple[float, float]] = []
-
-    def chance(low: float, high: float) -> float:
-        asked.append((low, high))
-        return high
-
-    monkeypatch.setattr("docmill.engine.runner.random.uniform", chance)
-    waited: list[float] = []
+def waited(mill: Mill, monkeypatch: pytest.MonkeyPatch, batch: str, **options: str) -> list[float]:
+    """The seconds for which each try was put off, where chance gives all that it may."""
     from docmill.engine import runner
 
+    monkeypatch.setattr(runner.random, "random", lambda: 1.0)
+    asked: list[float] = []
     real = runner.timedelta
 
     def timedelta(**arguments: float) -> object:
-        waited.append(round(arguments["seconds"], 6))
+        asked.append(round(arguments["seconds"], 6))
         return real(**arguments)
 
     monkeypatch.setattr(runner, "timedelta", timedelta)
-    start(mill, batch)
-    assert asked == [(0, 0.5), (0, 0.5)]
-    assert waited == [0.03, 0.09]
+    running.start(mill.settings, mill.reporter, batch, overrides=list(mill.overrides), **options)
+    return asked
+
+
+def test_the_delay_grows_and_chance_adds_its_share(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill = traps
+    mill.write("hopeless.md", "# Hopeless\n\nFAIL 99 TIMES and more.\n")
+    batch = batch_of(mill, max_retries=2, retry_delay=0.02, backoff_multiplier=3, jitter=0.5)
+    assert waited(mill, monkeypatch, batch) == [0.03, 0.09]
+
+
+def test_a_step_may_have_a_policy_of_its_own(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill = traps
+    mill.write("hopeless.md", "# Hopeless\n\nFAIL 99 TIMES and more.\n")
+    (mill.home / "workflows" / "hasty.yaml").write_text(
+        "id: hasty\nname: Hasty\nsteps:\n"
+        "  - {name: parse, type: parse, retries: 3, retry_delay: 0.01, backoff_multiplier: 1, jitter: 0}\n"
+        "  - {name: chunk, type: chunk}\n  - {name: embed, type: embed}\n  - {name: store, type: store}\n"
+    )
+    batch = batch_of(mill, max_retries=1, retry_delay=9, backoff_multiplier=3, jitter=0.5)
+    assert waited(mill, monkeypatch, batch, workflow="hasty") == [0.01, 0.01, 0.01]
+    retries = dict(mill.state("SELECT name, retries FROM run_step"))
+    assert retries == {"parse": 3, "chunk": 1, "embed": 1, "store": 1}
 
 
 def test_an_embedder_that_is_overloaded_is_asked_again(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = traps
     mill.write_many(2)
     monkeypatch.setenv("DOCMILL_TRAPS_EMBED_BUSY", "1")
-    batch = batch_of(mill, retry_delay=0.01)
+    batch = batch_of(mill, max_retries=2, retry_delay=0.01)
     result = start(mill, batch)
     assert {error.error_code for error in result.errors} == {TemporaryFailure.code}
     assert [row for (row,) in mill.state("SELECT retry FROM run_step WHERE type = 'embed'")] == [2, 2]

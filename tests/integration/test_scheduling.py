@@ -112,7 +112,7 @@ def test_a_clock_that_was_put_back_makes_no_time_come_twice(planned: Mill) -> No
     mill = planned
     create(mill, cron="30 2 * * *")
     with reading(mill.home) as queries:
-        row = scheduling.scheduled_group(queries, 1)
+        row = due_module.scheduled_group(queries, 1)
     assert row is not None
     scheduling.start_now(mill.home, mill.settings, mill.reporter, row)  # as if that time had come already
     first, second = (datetime.fromisoformat(str(at)) for _status, at in groups(mill))

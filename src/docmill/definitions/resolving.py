@@ -61,6 +61,9 @@ def resolve_step(
     *,
     retries: int | None = None,
     timeout_s: float | None = None,
+    retry_delay: float | None = None,
+    backoff_multiplier: float | None = None,
+    jitter: float | None = None,
 ) -> ResolvedStep:
     """A step from values that were resolved before. Raises DefinitionError where the plug-in has changed or gone."""
     try:
@@ -73,7 +76,8 @@ def resolve_step(
             f"the step {name!r} was planned with parameters that {plugin.words} no longer takes: {error}",
             hint="start the batch again",
         ) from None
-    return ResolvedStep(name, type_, method, plugin.version, values, retries, timeout_s)
+    policy = (retries, timeout_s, retry_delay, backoff_multiplier, jitter)
+    return ResolvedStep(name, type_, method, plugin.version, values, *policy)
 
 
 def parse_overrides(overrides: Sequence[str], workflow: Workflow) -> Overrides:
@@ -130,7 +134,8 @@ def _resolve_spec(
     values, problems = effective(plugin, layers)
     if values is None:
         return None, problems
-    return ResolvedStep(spec.name, spec.type, plugin.method, plugin.version, values, spec.retries, spec.timeout_s), []
+    policy = (spec.retries, spec.timeout_s, spec.retry_delay, spec.backoff_multiplier, spec.jitter)
+    return ResolvedStep(spec.name, spec.type, plugin.method, plugin.version, values, *policy), []
 
 
 def _shared_badly(specs: Sequence[StepSpec], shared: Sequence[Layer]) -> list[Problem]:

@@ -116,7 +116,10 @@ class StepSpec(Definition):
     name: str = Field(pattern=ID_PATTERN, description="how progress, errors and stages call it")
     type: StepType
     method: str | None = Field(None, min_length=1, description="the plug-in; without it the step type's default")
-    retries: int | None = Field(2, ge=0, le=20, description="further attempts; null: as the batch says")
+    retries: int | None = Field(None, ge=0, le=20, description="further attempts; null: as the batch says")
+    retry_delay: float | None = Field(None, ge=0, le=86_400, description="seconds; null: as the batch says")
+    backoff_multiplier: float | None = Field(None, ge=1, le=100, description="null: as the batch says")
+    jitter: float | None = Field(None, ge=0, le=1, description="share of the delay; null: as the batch says")
     timeout_s: float | None = Field(None, gt=0, le=86_400, description="seconds for one document; null: no limit")
     parameters: dict[str, Any] = Field(default_factory=dict, description="values that differ from the plug-in's own")
 
@@ -200,6 +203,9 @@ class ResolvedStep:
     params: StepParams
     retries: int | None
     timeout_s: float | None
+    retry_delay: float | None = None
+    backoff_multiplier: float | None = None
+    jitter: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

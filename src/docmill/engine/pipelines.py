@@ -20,6 +20,7 @@ from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
 
 _LEG = (StepType.VALIDATE, StepType.PARSE, StepType.ENRICH, StepType.CHUNK)
 _STORED = (StepType.PARSE, StepType.CHUNK)  # the steps whose output is kept as an artifact
+_POLICY = ("retries", "timeout_s", "retry_delay", "backoff_multiplier", "jitter")
 DEFAULT_TIMEOUT_S = 300.0
 
 
@@ -128,8 +129,7 @@ def dump(definition: Pipeline) -> str:
                     "type": step.type.value,
                     "method": step.method,
                     "params": step.params.model_dump(mode="json"),
-                    "retries": step.retries,
-                    "timeout_s": step.timeout_s,
+                    **{name: getattr(step, name) for name in _POLICY},
                 }
                 for step in definition.steps
             ],
@@ -147,8 +147,7 @@ def load(text: str) -> CompiledPipeline:
             StepType(step["type"]),
             step["method"],
             step["params"],
-            retries=step["retries"],
-            timeout_s=step["timeout_s"],
+            **{name: step.get(name) for name in _POLICY},  # a run group of an older docmill lacks some
         )
         for step in record["steps"]
     )

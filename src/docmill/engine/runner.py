@@ -235,7 +235,7 @@ class Runner:
         group = work.group
         work.failure = failure
         if failure.retried and row.retry < row.retries:
-            delay = group.retry_delay * group.backoff**row.retry * (1 + random.uniform(0, group.jitter))  # noqa: S311 - spreads retries, keeps no secret
+            delay = group.delay(row, random.random())  # noqa: S311 - spreads retries, keeps no secret
             retry_at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds")
             self.ledger.retry_step(work, row, failure, at=at, retry_at=retry_at.replace("+00:00", "Z"))
             self.ledger.flush()

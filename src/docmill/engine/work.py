@@ -47,6 +47,14 @@ class GroupWork:
     started: float = field(default_factory=time.monotonic)
     counted: float = field(default_factory=time.monotonic)
 
+    def delay(self, row: StepRow, chance: float) -> float:
+        """Seconds until a step that has failed is tried again, as its YAML says, else the batch. ``chance``: 0 to 1."""
+        step = next(step for step in self.pipeline.definition.steps if step.name == row.name)
+        first = self.retry_delay if step.retry_delay is None else step.retry_delay
+        growth = self.backoff if step.backoff_multiplier is None else step.backoff_multiplier
+        jitter = self.jitter if step.jitter is None else step.jitter
+        return float(first * growth**row.retry * (1 + jitter * chance))
+
     def overtime(self, seconds_before: float) -> bool:
         """``seconds_before``: that were written down; those since then are added."""
         worked = seconds_before + time.monotonic() - self.counted

@@ -1,6 +1,6 @@
-"""Which scheduled run groups there are, and which are due. Reads only, and cheaply: a worker that idles asks each second.
+"""Which scheduled run groups there are, and which are due.
 
-Imports nothing heavy; ``scheduling`` does what is found here.
+Reads only, and imports nothing heavy: a worker that idles asks each second. ``scheduling`` does what is found here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DUE = (
     " AND o.status IN ('running', 'paused')) ORDER BY g.priority DESC, g.scheduled_for, g.id"
 )
 # Planned at a time that has not come yet: the clock has been put back since, and the plan may lie years ahead.
-_MISPLANNED = f"{_SCHEDULED} AND b.cron IS NOT NULL AND g.created_at > ?"  # noqa: S608 - a constant
+_MISPLANNED = f"{_SCHEDULED} AND b.cron IS NOT NULL AND g.created_at > ?"
 
 
 def anything_due(queries: Queries) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from docmill.domain.results import InitResult
 from docmill.errors import StorageError
 from docmill.settings import HOME_NAME, Settings
-from docmill.stores import filesystem
+from docmill.stores import filesystem, reading
 from docmill.stores.faults import storage_error
 
 FOLDERS = ("artifacts", "lancedb", "logs", "workflows", "param-sets")
@@ -69,7 +69,8 @@ def _made(home: Path) -> Iterator[None]:
     """The home's folders, for good where all goes well; else those that were not there before are removed again."""
     made: list[Path] = []
     try:
-        for folder in (*reversed(home.parents), home, *(home / name for name in FOLDERS)):
+        missing = [each for each in (home, *home.parents) if not each.exists()]
+        for folder in (*reversed(missing), *(home / name for name in FOLDERS)):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=0o777 if folder in home.parents else 0o700)
                 made.append(folder)
@@ -99,7 +100,7 @@ def _set_aside(home: Path) -> Path | None:
     Artifacts and cached vectors are named by their content; they stay, and nothing is embedded again.
     """
     old = home / "lancedb"
-    if not any(old.iterdir()):
+    if not reading.databases(home):
         return None
     number = 1
     while (aside := home / f"lancedb.old-{number}").exists():

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.stores.queries import reading
-from docmill.stores.reading import is_whole
+from docmill.stores.reading import is_published, is_whole
 
 
 def is_lost(home: Path, database: str) -> bool:
-    """The state says that documents are stored in the database, and its folder or one of its tables is gone."""
-    if is_whole(home, database):
+    """The state says that documents are stored in the database, and its folder or one of its tables is gone, or was never shown."""
+    if is_whole(home, database) and is_published(home, database):
         return False
     with reading(home) as queries:
         sql = "SELECT 1 FROM placement WHERE database = ? AND state = 'stored' LIMIT 1"

@@ -8,7 +8,7 @@ happens once, however many look. Times that were missed while nobody looked are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class ByHand:
     """
 
     pipeline: CompiledPipeline
-    wanted: Selection = Selection()
+    wanted: Selection = field(default_factory=Selection)
     no_cache: tuple[str, ...] = ()
     again_at: str | None = None
 
@@ -81,7 +81,7 @@ def start_due(
             except (ConcurrentBatchLimit, StoppedError):
                 break
             except (InvalidState, Overtaken):
-                continue  # its folder is held or changes under another shell: the next look starts it, if it still waits
+                continue  # its folder is held, or changed under another shell: the next look starts it
             except (DocmillError, OSError) as error:
                 _fail(home, row, error.message if isinstance(error, DocmillError) else str(error), reporter)
             begun.append(row["id"])

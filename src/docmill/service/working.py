@@ -16,7 +16,9 @@ from docmill.domain.results import DocumentCounts, WorkerResult
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import HomeNotFound, StoppedError
 from docmill.service import due
+from docmill.service.contending import Contender
 from docmill.service.detached import WorkerLock
+from docmill.service.following import Follower
 from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import Queries, Row, reading
@@ -24,7 +26,8 @@ from docmill.stores.queries import Queries, Row, reading
 POLL_SECONDS = 1.0
 DUE_SECONDS = 1.0  # how often an engine at work looks for batches that are due
 _TICK_SECONDS = 0.1
-_WAITING = "SELECT 1 FROM delivery WHERE status = 'pending' AND next_at <= ? LIMIT 1"
+DELIVER_SECONDS = 5.0
+_UNDELIVERED = "SELECT 1 FROM delivery WHERE status = 'pending' AND next_at <= ? LIMIT 1"
 
 
 def work(settings: Settings, reporter: Reporter, *, once: bool = False, poll: float = POLL_SECONDS) -> WorkerResult:
@@ -39,18 +42,18 @@ def work(settings: Settings, reporter: Reporter, *, once: bool = False, poll: fl
     with stop_on_signals(journal, seconds=settings.seconds_left) as stop, reading(home) as queries:
         worker = _Worker(home, settings, journal, stop, queries)
         try:
-            while lock.acquire() or not stop.reason:
+            while True:
+                lock.acquire()  # where another worker has it, that one sees to what is left to the background
                 worker.run(once=once, poll=poll)
                 lock.release()
-                if stop.reason or not worker.left():
-                    break  # else somebody left work here, and relied on the lock, after the last look
+                if stop.reason or not worker.running():
+                    return worker.result()
         finally:
             lock.release()
-        return worker.result()
 
 
 class _Journal:
-    """Says in a line how each run group ended, as there is no report at the end of each."""
+    """Says in a line how each run group ended: a service has no report at its end that anybody waits for."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -72,5 +75,152 @@ class _Worker:
         self.reporter = reporter
         self.stop = stop
         self.queries = queries
-        self._file = (home / "state.db").stat().st_ino
+        self._state = _identity(home)
         self._groups: set[int] = set()
+        self._follower = Follower(home, reporter)
+        self._contender: Contender | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._starting: Future[list[int]] | None = None
+        self._looked = self._delivered = 0.0
+        self._told: str | None = ""
+
+    def run(self, *, once: bool, poll: float) -> None:
+        while not self.stop.reason:
+            self._require_home()
+            if due.anything_due(self.queries):
+                self._groups.update(self._start_due())
+            if self.running():
+                if self._work():
+                    continue
+            elif once:
+                self._deliver()
+                return
+            self._deliver()
+            self._tell_next()
+            self._sleep(poll)
+
+    def running(self) -> list[Row]:
+        return self.queries.rows("SELECT id, batch_id FROM run_group WHERE status = 'running' ORDER BY id")
+
+    def result(self) -> WorkerResult:
+        counts: Counter[str] = Counter()
+        broken = []
+        for group_id in sorted(self._groups):
+            counts.update(self.queries.run_counts(group_id))
+            group = self.queries.group(group_id)
+            if group is not None and group["status"] == "failed" and group["status_message"]:
+                broken.append(f"batch {group['batch_id']}: {group['status_message']}")
+        reasons = broken if len(broken) < 2 else [f"{len(broken)} run groups failed, the last: {broken[-1]}"]
+        reasons += [f"{counts['failed']} documents failed"] if counts["failed"] else []
+        stopped = self.stop.reason
+        if stopped == TIME_LIMIT and not self.running():
+            stopped = None  # it only waited for more
+        return WorkerResult(
+            status="stopped" if stopped else "completed",
+            message=f"stopped by {stopped}; what was done is kept" if stopped else "nothing is left to do",
+            run_groups=len(self._groups),
+            documents=DocumentCounts(
+                completed=counts["completed"], failed=counts["failed"], degraded=counts["degraded"]
+            ),
+            stopped_by=stopped,
+            reason=", ".join(reasons) or None,
+        )
+
+    # ---- starting what is due ----------------------------------------------------------------------------------------
+
+    def _start_due(self) -> list[int]:
+        from docmill.service import scheduling
+
+        return scheduling.start_due(self.home, self.settings, self.reporter, meanwhile=self._obey)
+
+    def _obey(self) -> None:
+        if self.stop.reason:
+            raise StoppedError(f"stopped by {self.stop.reason}")
+
+    def _on_look(self) -> None:
+        """While this is the engine: a large folder is looked through beside it, so that it goes on and obeys."""
+        if self._starting is not None and self._starting.done():
+            self._await_start()
+        if self._starting is None and time.monotonic() - self._looked >= DUE_SECONDS:
+            self._looked = time.monotonic()
+            if due.anything_due(self.queries):
+                self._thread = self._thread or ThreadPoolExecutor(1, "due")
+                self._starting = self._thread.submit(self._start_due)
+        self._notice_running()
+
+    def _await_start(self) -> None:
+        """Raises what starting has raised."""
+        if self._starting is not None:
+            starting, self._starting = self._starting, None
+            self._groups.update(starting.result())
+
+    # ---- working -----------------------------------------------------------------------------------------------------
+
+    def _work(self) -> bool:
+        """Be the engine until nothing runs any more. False where another process is; True where that has been ended.
+
+        Raises EngineBusy where another process is for longer than ``settings.lock_timeout``.
+        """
+        from docmill.engine.lock import EngineLock
+        from docmill.engine.runner import Runner
+
+        with EngineLock(self.home) as lock:
+            if not lock.acquire():
+                self._contender = self._contender or Contender(self.home, self.settings, self.reporter)
+                self._follower.look_at_holder()
+                return self._contender.has_taken_over()
+            self._contender = None
+            self._notice_running()
+            beat, on_look = lock.beat, self._on_look
+            try:
+                Runner(self.home, self.settings, self.reporter, self.stop, beat=beat, on_look=on_look).run()
+            finally:
+                self._await_start()
+            self._told = ""
+            return True
+
+    def _notice_running(self) -> None:
+        for group in self.running():
+            if group["id"] not in self._groups:
+                self._groups.add(group["id"])
+                counts = self.queries.run_counts(group["id"])
+                left = counts.get("pending", 0) + counts.get("running", 0)
+                text = f"batch {group['batch_id']}, run group {group['id']}: {left} documents to do"
+                self.reporter.emit(MessageEvent("info", text))
+
+    # ---- waiting -----------------------------------------------------------------------------------------------------
+
+    def _require_home(self) -> None:
+        """A home that was moved or made anew must not leave its worker behind, at a file that nobody sees."""
+        if _identity(self.home) != self._state:
+            raise HomeNotFound(f"the home {self.home} has been moved or replaced", hint="start the worker again")
+
+    def _deliver(self) -> None:
+        """What could not be delivered is tried again while there is nothing else to do."""
+        if time.monotonic() - self._delivered < DELIVER_SECONDS or not self.queries.value(_UNDELIVERED, [now()]):
+            return
+        from docmill.engine.notices import wake
+
+        self._delivered = time.monotonic()
+        wake(self.home, self.settings)
+
+    def _tell_next(self) -> None:
+        """Say once what is waited for."""
+        when = due.next_due(self.queries)
+        if when != self._told and not self.running():
+            self._told = when
+            text = f"nothing to do until {when}" if when else "nothing to do; waiting for work"
+            self.reporter.emit(MessageEvent("info", text))
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.stop.reason and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _TICK_SECONDS))
+
+
+def _identity(home: Path) -> tuple[int, int] | None:
+    try:
+        found = (home / "state.db").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

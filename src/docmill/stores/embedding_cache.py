@@ -12,6 +12,7 @@ from pathlib import Path
 
 from docmill import failpoints
 from docmill.errors import StorageError
+from docmill.stores.faults import storage_error
 
 _VARIABLES = 500  # well under SQLite's limit on the number of parameters
 
@@ -30,7 +31,7 @@ class EmbeddingCache:
                 part = keys[start : start + _VARIABLES]
                 sql = f"SELECT text_key, vector FROM embedding WHERE text_key IN ({','.join('?' * len(part))})"  # noqa: S608 - question marks only
                 found.update(connection.execute(sql, part))
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             self._begin_anew(error)
         return found
 
@@ -40,7 +41,7 @@ class EmbeddingCache:
             connection = self._open()
             with failpoints.around("cache.add"), connection:
                 connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 
     def close(self) -> None:
@@ -57,16 +58,28 @@ class EmbeddingCache:
                 self._connection = self._connect()
         return self._connection
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+    def _begin_anew(self, error: sqlite3.DatabaseError | OSError) -> None:
         """Set a damaged file aside. Raises StorageError where not the file is bad, but the disk or a lock."""
-        if isinstance(error, sqlite3.OperationalError):
-            raise StorageError(f"cache.db cannot be used: {error}", hint="free the disk and try again") from error
-        self.close()
-        # The log goes first: SQLite would play a log that outlived its file into the new one.
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        with failpoints.around("cache.renew"):
-            self.path.replace(self.path.with_suffix(".damaged"))
+        if isinstance(error, OSError) or (isinstance(error, sqlite3.OperationalError) and storage_error(error)):
+            raise self._unusable(error) from error
+        try:
+            self.close()
+            # The log goes first: SQLite would play a log that outlived its file into the new one.
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            with failpoints.around("cache.renew"):
+                self.path.replace(self.path.with_suffix(".damaged"))
+        except OSError as failed:
+            raise self._unusable(failed) from failed
+
+    def _unusable(self, error: Exception) -> StorageError:
+        doing = f"{self.path} cannot be used"
+        fault = storage_error(error, doing, home=self.path.parent)
+        hint = f"{fault.hint}; " if fault and fault.hint else ""
+        return StorageError(
+            fault.message if fault else f"{doing}: {error}",
+            hint=f"{hint}it only saves work, and can be deleted while docmill is not at work",
+        )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)

@@ -20,15 +20,16 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 _HINT = "choose a folder on a local disk with `docmill init --home PATH`; the documents may stay where they are"
 
 # As the kernel names them; whatever FUSE programs call themselves stands behind "fuse.".
-_NETWORK = frozenset(
-    "9p acfs afs beegfs ceph cifs coda davfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs panfs pvfs2"
-    " smb2 smb3 smbfs".split()
-)
-_NETWORK_FUSE = frozenset(
-    "blobfuse blobfuse2 ceph-fuse curlftpfs davfs davfs2 gcsfuse geesefs glusterfs goofys google-drive-ocamlfuse"
-    " hdfs juicefs lizardfs mfs moosefs mount-s3 mountpoint-s3 objectivefs onedriver rclone s3backer s3fs s3ql"
-    " seaweedfs smbnetfs sshfs weed".split()
-)
+_NETWORK = {
+    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs",
+    "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs"
+}  # fmt: skip
+_NETWORK_FUSE = {
+    "blobfuse", "blobfuse2", "ceph-fuse", "curlftpfs", "davfs", "davfs2", "gcsfuse", "geesefs", "glusterfs",
+    "goofys", "google-drive-ocamlfuse", "hdfs", "juicefs", "lizardfs", "mfs", "moosefs", "mount-s3",
+    "mountpoint-s3", "objectivefs", "onedriver", "rclone", "s3backer", "s3fs", "s3ql", "seaweedfs", "smbnetfs",
+    "sshfs", "weed"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _try_lock(folder: Path, probe: Path) -> None:
             fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StorageError(
-                f"the file system of {folder} has no file locks ({error.strerror}), by which one engine knows of another",
+                f"the file system of {folder} has no file locks ({error.strerror}), on which one engine a home rests",
                 hint=_HINT,
             ) from error
         try:

@@ -5,6 +5,7 @@ Rows come back as ``sqlite3.Row`` or as the small records that the domain define
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from docmill.domain.changes import FileStat, KnownDocument
-from docmill.errors import BatchNotFound, StorageError
+from docmill.errors import BatchNotFound, StateLost
 from docmill.filetypes import type_by_name
 from docmill.stores import schema_version
+from docmill.stores.faults import storage_error
 
 Row = sqlite3.Row
 
@@ -25,22 +27,12 @@ class Queries:
     """One read-only connection. Each call sees the newest committed state; ``snapshot`` holds one still."""
 
     def __init__(self, home: Path) -> None:
+        """Brings a home of an earlier schema forward. Raises StorageError; EngineBusy where that is in the way."""
         self.home = home
         try:
-            self._connection = self._connect()
-            if schema_version.require_current(home, schema_version.version_of(self._connection)):
-                self._connection.close()
-                self._connection = self._connect()
-        except sqlite3.OperationalError as error:
-            raise StorageError(f"state.db of {home} cannot be read: {error}", hint="check the home's files") from error
-
-    def _connect(self) -> sqlite3.Connection:
-        uri = f"file:{quote(str(self.home / 'state.db'))}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = ON")
-        connection.create_function("casefold", 1, str.casefold, deterministic=True)
-        return connection
+            self._connection = _current(home)
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(home, error) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -199,6 +191,45 @@ def reading(home: Path) -> Iterator[Queries]:
     try:
         yield queries
     except sqlite3.DatabaseError as error:
-        raise StorageError(f"state.db of {home} cannot be read: {error}", hint="check the home's files") from error
+        raise _unreadable(home, error) from error
     finally:
         queries.close()
+
+
+def _current(home: Path) -> sqlite3.Connection:
+    """A connection to a state.db of today's schema."""
+    connection = _connect(home)
+    try:
+        changed = schema_version.require_current(home, schema_version.version_of(connection))
+    except BaseException:
+        connection.close()
+        raise
+    if changed:
+        connection.close()
+        connection = _connect(home)
+    return connection
+
+
+def _connect(home: Path) -> sqlite3.Connection:
+    path = home / "state.db"
+    if not path.is_file():
+        raise StateLost(f"{path} is gone")
+    mode = "mode=ro&immutable=1" if _is_frozen(path) else "mode=ro"
+    connection = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=30.0, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA query_only = ON")
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
+    return connection
+
+
+def _is_frozen(path: Path) -> bool:
+    """On a read-only disk, left in good order: SQLite could not make there what it needs to read beside a writer."""
+    try:
+        read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+    return read_only and not any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm"))
+
+
+def _unreadable(home: Path, error: sqlite3.DatabaseError) -> Exception:
+    return storage_error(error, f"{home / 'state.db'} cannot be read") or error

@@ -173,6 +173,12 @@ def is_whole(home: Path, name: str) -> bool:
     return all((home / "lancedb" / name / f"{table}.lance").is_dir() for table in (SETTINGS, DOCUMENTS, CHUNKS))
 
 
+def is_published(home: Path, name: str) -> bool:
+    """Whether readers have been sent to a version of each table that holds documents. Looks at files only."""
+    tables = (home / "lancedb" / name / f"{table}.lance" for table in (DOCUMENTS, CHUNKS))
+    return all((table / "_refs" / "tags" / f"{PUBLISHED}.json").is_file() for table in tables)
+
+
 def size_bytes(folder: Path) -> int:
     """Of all files below; files that vanish meanwhile count nothing."""
     total = 0
@@ -194,6 +200,7 @@ __all__ = [
     "Scope",
     "databases",
     "fuse",
+    "is_published",
     "is_whole",
     "neighbours",
     "require_model",

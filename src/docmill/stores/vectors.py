@@ -19,6 +19,7 @@ from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
 from docmill.stores import schemas
+from docmill.stores.faults import storage_error
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
 PUBLISHED = "published"
@@ -35,11 +36,9 @@ class VectorStore:
 
         self.folder = folder
         self.dimension = model.dimension
-        try:
+        with _lance_errors():
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
-        self._database = lancedb.connect(folder)
+            self._database = lancedb.connect(folder)
         self._synced: set[str] = set(_files(folder))
         self._settings = self._table(SETTINGS, schemas.settings_schema())
         self._require_model(model, embedder)
@@ -158,7 +157,8 @@ class VectorStore:
             "vector_dim": str(model.dimension),
             "stored_version": __version__,
         }
-        found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
+        with _lance_errors():
+            found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
         if found.get("fingerprint") is None:
             rows = [{"key": key, "value": value} for key, value in wanted.items()]
             with _lance_errors():
@@ -175,8 +175,14 @@ class VectorStore:
             )
 
     def _sync_files(self) -> None:
-        """fsync the files that came since the last time, then the folders they came into."""
-        fresh = set(_files(self.folder)) - self._synced
+        """fsync the files that came since the last time, then the folders they came into.
+
+        Raises StorageError where others have gone meanwhile that the tables need.
+        """
+        there = set(_files(self.folder))
+        if any(path.endswith(".lance") for path in self._synced - there):  # LanceDB itself removes only old versions'
+            self._require_readable()
+        fresh, self._synced = there - self._synced, self._synced & there
         for path in sorted(fresh):
             _fsync(path)
         for folder in sorted({os.path.dirname(path) for path in fresh}):  # noqa: PTH120 - plain strings, thousands of them
@@ -184,6 +190,21 @@ class VectorStore:
         # A tag is a small file that is written again under its own name: it is synced each time.
         self._synced |= {path for path in fresh if f"{os.sep}tags{os.sep}" not in path}
 
+
+    def _require_readable(self) -> None:
+        """Read a narrow column of all rows, past whatever LanceDB still has open or in memory."""
+        import lancedb
+
+        try:
+            anew = lancedb.connect(self.folder)
+            for name in (DOCUMENTS, CHUNKS):
+                for _batch in anew.open_table(name).search().select(["document_id"]).to_batches():
+                    pass
+        except (RuntimeError, OSError, ValueError) as error:
+            raise StorageError(
+                f"files of database {self.folder.name} have gone from {self.folder} while docmill was at work",
+                hint="run the same command again: it makes the database anew, and embeds nothing again",
+            ) from error
 
 def _tag(table: Any) -> None:
     """Move the tag ``published`` to the table's newest version."""
@@ -225,10 +246,10 @@ def _fsync(path: str) -> None:
 
 @contextlib.contextmanager
 def _lance_errors() -> Iterator[None]:
-    """LanceDB raises RuntimeError, OSError and ValueError for what is wrong on disk."""
+    """LanceDB raises RuntimeError and OSError for what is wrong on disk."""
     try:
         yield
     except (RuntimeError, OSError) as error:
-        raise StorageError(
-            f"LanceDB: {str(error).splitlines()[0][:300]}", hint="check the disk, then run again"
-        ) from error
+        said = f"LanceDB: {str(error).splitlines()[0][:300]}"
+        fault = storage_error(error, "the vectors cannot be written")
+        raise fault or StorageError(said, hint="check the disk, then run the same command again") from error

@@ -16,8 +16,9 @@ from sqlmodel import SQLModel
 
 from docmill import __version__, failpoints
 from docmill.domain import records
-from docmill.errors import StaleEngine, StorageError
+from docmill.errors import StaleEngine, StateLost
 from docmill.stores import schema_version
+from docmill.stores.faults import storage_error
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -63,12 +64,28 @@ class State:
     def __init__(self, home: Path) -> None:
         self.path = home / "state.db"
         self._engine: Engine | None = None
+        self._file: tuple[int, int] | None = None
 
     @classmethod
     def create(cls, home: Path) -> State:
-        """A new state.db, whole or not at all: it is built under another name and moved into place."""
+        """A new state.db, whole or not at all: it is built under another name and moved into place.
+
+        To be called by one process at a time. Raises OSError or SQLAlchemy's errors where the disk does not allow it.
+        """
         fresh = home / f"state.db.new-{os.getpid()}"
-        fresh.unlink(missing_ok=True)
+        try:
+            cls._build(fresh)
+            for log in ("state.db-wal", "state.db-shm"):  # SQLite would play a lost state's log into this one
+                (home / log).unlink(missing_ok=True)
+            with failpoints.around("home.create"):
+                fresh.rename(home / "state.db")
+        finally:
+            for leftover in home.glob("state.db.new-*"):  # also of a process that has died at this
+                leftover.unlink(missing_ok=True)
+        return cls(home)
+
+    @staticmethod
+    def _build(fresh: Path) -> None:
         engine = make_engine(fresh)
         try:
             SQLModel.metadata.create_all(engine, tables=_tables())
@@ -80,11 +97,6 @@ class State:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             engine.dispose()
-        with failpoints.around("home.create"):
-            fresh.rename(home / "state.db")
-        for leftover in home.glob(f"{fresh.name}-*"):
-            leftover.unlink(missing_ok=True)
-        return cls(home)
 
     @contextmanager
     def transaction(self, *, epoch: int | None = None) -> Iterator[Transaction]:
@@ -94,6 +106,7 @@ class State:
         """
         try:
             with self._open().connect() as connection:
+                self._require_same_file()
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
                     transaction = Transaction(connection)
@@ -109,10 +122,10 @@ class State:
         except IntegrityError:
             raise  # our own mistake, not the disk's
         except DatabaseError as error:
-            raise StorageError(
-                f"state.db cannot be written: {error.orig}",
-                hint="what was done before is kept; free the disk or the lock, try again",
-            ) from error
+            fault = storage_error(error, f"{self.path} cannot be written", home=self.path.parent)
+            if fault is None:
+                raise
+            raise fault from error
 
     def raise_epoch(self) -> int:
         """Begin a new engine's time. From here on, whatever an older engine still wants to write is refused."""
@@ -128,16 +141,32 @@ class State:
     def _open(self) -> Engine:
         if self._engine is None:
             if not self.path.is_file():
-                raise StorageError(f"{self.path} is gone", hint="restore it from a backup")
-            engine = make_engine(self.path)
-            with engine.connect() as connection:
-                found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if found != schema_version.CURRENT:
+                raise StateLost(f"{self.path} is gone")
+            file, engine = _identity(self.path), make_engine(self.path)
+            try:
+                with engine.connect() as connection:
+                    found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+                if found != schema_version.CURRENT:
+                    engine.dispose()
+                    schema_version.require_current(self.path.parent, found)
+            except BaseException:
                 engine.dispose()
-                schema_version.require_current(self.path.parent, found)
-                return self._open()
-            self._engine = engine
+                raise
+            self._engine, self._file = engine, file
         return self._engine
+
+    def _require_same_file(self) -> None:
+        """SQLite would go on writing into a file that has been deleted, and lose all of it."""
+        if _identity(self.path) != self._file:
+            raise StateLost(f"{self.path} has been removed or replaced while docmill was at work")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def create_triggers(connection: Connection) -> None:
