@@ -76,6 +76,20 @@ SAMPLES: dict[str, r.Result] = {
     "document-history": r.DocumentHistory(
         document_id=ID, uri="a.md", source="papers", events=[VERSION], total=1, limit=50, offset=0
     ),
+    "document-deleted": r.DocumentDeleted(
+        document_id=ID,
+        uri="a.md",
+        source="papers",
+        dry_run=False,
+        message="deleted a.md from the index",
+        leaving=["default"],
+        artifacts_deleted=2,
+        bytes_freed=4096,
+        statistics=r.DeletionCounts(deleted_runs=1, deleted_steps=5, total_deleted=6),
+    ),
+    "document-restored": r.DocumentRestored(
+        document_id=ID, uri="a.md", source="papers", message="a.md comes back with the next sync of source papers"
+    ),
     "detached": DETACHED,
     "worked": WORKED,
     "worked-nothing": WORKED.model_copy(update={"run_groups": 0, "reason": None}),

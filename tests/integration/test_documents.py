@@ -6,7 +6,7 @@ import pytest
 
 from conftest import Mill
 from docmill.errors import DocumentNotFound, UsageError
-from docmill.service import documents, ingesting
+from docmill.service import documents, forgetting, ingesting
 
 
 @pytest.fixture
@@ -80,3 +80,48 @@ def test_a_uri_of_two_sources_must_say_which(library: Mill) -> None:
     with pytest.raises(UsageError, match="docs, second"):
         documents.show_document(mill.settings, "b.md")
     assert documents.show_document(mill.settings, "b.md", source="second").document.status == "pending"
+
+
+def test_a_deleted_document_stays_out_until_it_is_restored(library: Mill) -> None:
+    mill = library
+    mill.write("keep.md", "# Keep\n\nThese words stay.\n")
+    mill.sync()
+    would = forgetting.delete_document(mill.settings, "b.md", dry_run=True)
+    assert (would.dry_run, would.statistics.deleted_document_versions) == (True, 3)
+    assert mill.found("Other words") == ["b.md"]
+    before = len(list(mill.home.glob("artifacts/*/*")))
+    deleted = forgetting.delete_document(mill.settings, "b.md")
+    assert deleted.statistics == would.statistics
+    assert (deleted.artifacts_deleted, deleted.leaving) == (would.artifacts_deleted, [])
+    assert deleted.bytes_freed > 0
+    assert len(list(mill.home.glob("artifacts/*/*"))) == before - deleted.artifacts_deleted
+    assert sorted(mill.texts()) == ["keep.md"]
+    assert mill.value("SELECT COUNT(*) FROM run WHERE document_id = ?", deleted.document_id) == 0
+    assert mill.value("SELECT COUNT(*) FROM placement WHERE document_id = ?", deleted.document_id) == 0
+    again = mill.sync()
+    assert (again.run_group_id, sorted(mill.texts())) == (None, ["keep.md"])
+    assert {each.rule: each.count for each in again.ignored} == {"deleted by `documents delete`": 1}
+    assert uris(mill, state="removed") == ["b.md"]
+    with pytest.raises(DocumentNotFound):
+        forgetting.delete_document(mill.settings, "b.md")
+    forgetting.restore_document(mill.settings, "b.md")
+    assert mill.sync().documents.completed == 1
+    assert documents.show_document(mill.settings, "b.md").document.document_id == deleted.document_id
+    assert sorted(mill.texts()) == ["b.md", "keep.md"]
+
+
+def test_what_is_ingested_by_name_comes_back_too(library: Mill) -> None:
+    mill = library
+    forgetting.delete_document(mill.settings, "b.md")
+    ingesting.ingest(mill.settings, [str(mill.folder / "b.md")], source="docs")
+    assert uris(mill, status="pending") == ["b.md"]
+    assert uris(mill, state="removed") == []
+
+
+def test_an_artifact_that_another_document_leads_to_stays(mill: Mill) -> None:
+    for name in ("one.md", "two.md"):
+        mill.write(name, "# Same\n\nThe very same words.\n")
+    mill.sync()
+    assert forgetting.delete_document(mill.settings, "one.md").artifacts_deleted == 0
+    assert forgetting.delete_document(mill.settings, "two.md").artifacts_deleted == 2
+    assert mill.texts() == {}

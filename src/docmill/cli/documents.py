@@ -7,12 +7,12 @@ import typer
 
 from docmill.cli.help import HelpGroup, names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Limit, Offset
+from docmill.cli.options import DryRun, Limit, Offset, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
 
-group = typer.Typer(cls=HelpGroup, help="List, show and trace documents.")
+group = typer.Typer(cls=HelpGroup, help="List, show, trace, delete and restore documents.")
 
 
 class Status(StrEnum):
@@ -84,3 +84,24 @@ def history(
     from docmill.service import documents
 
     return documents.history(invocation.settings(), uri, source=source, limit=limit, offset=offset)
+
+
+@command(group, "delete", example="docmill documents delete drafts/secret.md --source notes")
+def delete(
+    invocation: Invocation, *, uri: Named, source: Source = None, dry_run: DryRun = False, yes: Yes = False
+) -> "Result":
+    """Take a document out of the index for good, with its records. Its file stays, and is left alone from then on."""
+    from docmill.service import forgetting
+
+    settings = invocation.settings()
+    if not dry_run:
+        invocation.confirm(f"Take {uri!r} out of the index, with its history?", yes=yes)
+    return forgetting.delete_document(settings, uri, source=source, dry_run=dry_run)
+
+
+@command(group, "restore", example="docmill documents restore drafts/secret.md --source notes")
+def restore(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
+    """Let a deleted document come back: the next sync indexes its file again."""
+    from docmill.service import forgetting
+
+    return forgetting.restore_document(invocation.settings(), uri, source=source)

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docmill.domain.results import BatchDeleted, DeletionCounts, RunGroupDeleted
 from docmill.errors import RunGroupNotFound
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import reading
+
+if TYPE_CHECKING:
+    from docmill.stores.state.database import Transaction
 
 
 def delete_run_group(settings: Settings, group_id: int, *, dry_run: bool = False) -> RunGroupDeleted:
@@ -24,7 +28,7 @@ def delete_run_group(settings: Settings, group_id: int, *, dry_run: bool = False
         row = queries.group(group_id)
     if row is None:
         raise RunGroupNotFound(f"no run group {group_id}", hint="`docmill run-groups list` shows them")
-    counts = _delete(home, lambda tx: pruning.delete_group(tx, group_id), dry_run=dry_run)
+    counts = carry_out(home, lambda tx: pruning.delete_group(tx, group_id), dry_run=dry_run)
     would = "would delete" if dry_run else "deleted"
     return RunGroupDeleted(
         run_group_id=group_id,
@@ -47,7 +51,10 @@ def delete_batch(
     home = find_home(settings)
     with reading(home) as queries:
         row = queries.batch(batch)
-    act = _delete(home, lambda tx: pruning.delete_batch(tx, row["id"], with_documents=with_documents), dry_run=dry_run)
+    batch_id = row["id"]
+    act = carry_out(
+        home, lambda tx: pruning.delete_batch(tx, batch_id, with_documents=with_documents), dry_run=dry_run
+    )
     leaving: list[str] = []
     if not dry_run and act.deleted_documents:
         from docmill.service.removing import remove_leaving
@@ -68,7 +75,8 @@ class _TakenBack(Exception):
     """Ends a dry run's transaction."""
 
 
-def _delete(home: Path, act: Callable[..., dict[str, int]], *, dry_run: bool) -> DeletionCounts:
+def carry_out(home: Path, act: Callable[[Transaction], dict[str, int]], *, dry_run: bool) -> DeletionCounts:
+    """Delete in one transaction, which a dry run takes back. ``act`` gives numbers of rows by what they were."""
     from docmill.service.controlling import writing
 
     deleted: dict[str, int] = {}

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +59,12 @@ class Scan:
     files: list[FoundFile] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unreadable: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, unwanted: Collection[str], rule: str) -> None:
+        """Pass over files by their URI."""
+        if unwanted:
+            self.ignored[rule] += [file.uri for file in self.files if file.uri in unwanted]
+            self.files = [file for file in self.files if file.uri not in unwanted]
 
     def covers(self, uri: str) -> bool:
         """Whether a file of that URI would have been seen if it were there."""

@@ -82,6 +82,11 @@ class Queries:
             for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in rows
         }
 
+    def kept_out(self, source: str) -> set[str]:
+        """URIs of documents that a person has taken out of the index, and not restored."""
+        sql = "SELECT uri FROM document WHERE source = ? AND state = 'removed'"
+        return {row["uri"] for row in self.rows(sql, [source])}
+
     def source_is_clean(self, source: str, pipeline_key: str, database: str) -> bool:
         """Nothing of the source is due, under way, or on its way out of the database."""
         return not self.value(

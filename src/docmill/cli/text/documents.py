@@ -8,7 +8,14 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.pieces import count, moment, more, pairs, size, status_text, table
-from docmill.domain.results import DocumentHistory, DocumentList, DocumentPlacement, DocumentShown
+from docmill.domain.results import (
+    DocumentDeleted,
+    DocumentHistory,
+    DocumentList,
+    DocumentPlacement,
+    DocumentRestored,
+    DocumentShown,
+)
 
 
 @render.register
@@ -66,6 +73,23 @@ def _(result: DocumentHistory, view: View) -> list[RenderableType]:  # noqa: ARG
             safe(each.uri),
         )
     return [made, *more(result, len(result.events), "event")]
+
+
+@render.register
+def _(result: DocumentDeleted, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    freed = f", {size(result.bytes_freed)} freed" if result.bytes_freed else ""
+    parts = [
+        Text.assemble(safe(result.message), (f"  {count(result.statistics.total_deleted, 'record')}{freed}", "dim"))
+    ]
+    if result.leaving:
+        names = safe(", ".join(result.leaving))
+        parts.append(Text(f"its passages leave {names} with the next window there", style="yellow"))
+    return list(parts)
+
+
+@render.register
+def _(result: DocumentRestored, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    return [Text(safe(result.message))]
 
 
 def _numbered(metadata: dict[str, object]) -> list[tuple[int, tuple[str, object]]]:

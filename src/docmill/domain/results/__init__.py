@@ -27,10 +27,12 @@ from docmill.domain.results.definitions import (
 )
 from docmill.domain.results.delivering import DeliverResult
 from docmill.domain.results.documents import (
+    DocumentDeleted,
     DocumentHistory,
     DocumentList,
     DocumentPlacement,
     DocumentRecord,
+    DocumentRestored,
     DocumentShown,
     DocumentVersionEvent,
 )
@@ -129,11 +131,13 @@ __all__ = [
     "DeliverResult",
     "DetachedResult",
     "DocumentCounts",
+    "DocumentDeleted",
     "DocumentHistory",
     "DocumentList",
     "DocumentPlacement",
     "DocumentProblem",
     "DocumentRecord",
+    "DocumentRestored",
     "DocumentShown",
     "DocumentVersionEvent",
     "Durations",

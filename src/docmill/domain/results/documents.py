@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from docmill.domain.results.history import DeletionCounts
 from docmill.domain.results.shared import DocumentProblem, Page, Result
 
 
@@ -70,3 +71,27 @@ class DocumentHistory(Page):
     uri: str
     source: str
     events: list[DocumentVersionEvent]
+
+
+class DocumentDeleted(Result):
+    """``leaving``: databases whose rows of it go with their next window, as an engine was at work.
+
+    ``artifacts_deleted``: files of step outputs that no other document leads to, and ``bytes_freed`` with them.
+    """
+
+    document_id: str
+    uri: str
+    source: str
+    dry_run: bool
+    message: str
+    leaving: list[str]
+    artifacts_deleted: int
+    bytes_freed: int
+    statistics: DeletionCounts
+
+
+class DocumentRestored(Result):
+    document_id: str
+    uri: str
+    source: str
+    message: str

@@ -65,6 +65,45 @@ def delete_batch(tx: Transaction, batch_id: int, *, with_documents: bool) -> Del
     return deleted
 
 
+def remove_document(tx: Transaction, document_id: str) -> tuple[Deleted, list[str]]:
+    """Leave a tombstone of a document: it stays out of the index, though its file is there, until it is restored.
+
+    Its runs that have ended go, with their steps and events, and so does its history. Returns what was deleted, and the
+    step keys of artifacts that nobody else leads to.
+    """
+    ended = "SELECT id FROM run WHERE document_id = ? AND status NOT IN ('pending', 'running')"
+    keys = _keys_of_nobody_else(tx, document_id)
+    retire_ids(tx, "run")
+    deleted = Deleted()
+    for name, table in {"steps": "run_step", "lifecycle_events": "lifecycle_event"}.items():
+        deleted[name] = tx.run(f"DELETE FROM {table} WHERE run_id IN ({ended})", [document_id])  # noqa: S608 - our own names
+    deleted["runs"] = tx.run(f"DELETE FROM run WHERE id IN ({ended})", [document_id])  # noqa: S608 - a constant
+    deleted["document_versions"] = tx.run("DELETE FROM document_version WHERE document_id = ?", [document_id])
+    at = now()
+    tx.run("UPDATE document SET state = 'removed', updated_at = ? WHERE id = ?", [at, document_id])
+    tx.run(
+        "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
+        [at, document_id],
+    )
+    tx.many("DELETE FROM artifact WHERE step_key = ?", [(key,) for key in keys])
+    return deleted, keys
+
+
+def restore_document(tx: Transaction, document_id: str) -> None:
+    """Take a tombstone away: the next scan of its folder brings the document back, with the id it had."""
+    tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [now(), document_id])
+
+
+def _keys_of_nobody_else(tx: Transaction, document_id: str) -> list[str]:
+    rows = tx.rows(
+        "SELECT DISTINCT s.step_key FROM run_step s JOIN run r ON r.id = s.run_id JOIN artifact a"
+        " ON a.step_key = s.step_key WHERE r.document_id = ? AND s.step_key NOT IN (SELECT o.step_key FROM run_step o"
+        " JOIN run x ON x.id = o.run_id WHERE x.document_id != ? AND o.step_key IS NOT NULL)",
+        [document_id, document_id],
+    )
+    return [row.step_key for row in rows]
+
+
 def _require_idle(tx: Transaction, batch_id: int) -> None:
     found = tx.value("SELECT status FROM batch WHERE id = ?", [batch_id])
     if found is None:
