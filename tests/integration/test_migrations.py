@@ -158,7 +158,7 @@ def test_killed_while_it_is_brought_forward(old: Mill, point: str) -> None:
     killed = docmill(old, "status", DOCMILL_FAILPOINTS=f"{point}=kill")
     assert killed.returncode == -signal.SIGKILL
     assert version_of(old) == (schema_version.CURRENT if point == "migrate.commit.after" else 1)
-    assert docmill(old, "status").returncode == 0
+    Queries(old.home).close()
     assert version_of(old) == schema_version.CURRENT
     assert old.sync(source="docs").chunks.embedded == 0
     assert not list(old.home.glob("*.new"))
@@ -169,14 +169,16 @@ def test_no_room_to_bring_it_forward(old: Mill, point: str) -> None:
     full = docmill(old, "status", "--json", DOCMILL_FAILPOINTS=f"{point}=full")
     error = json.loads(full.stdout)["error"]
     assert (full.returncode, error["code"]) == (7, "STORAGE_ERROR")
-    assert "No space left" in error["message"]
+    assert "the disk is full" in error["message"]
+    assert "as it was" in error["hint"]
     assert version_of(old) == 1
-    assert docmill(old, "status").returncode == 0
+    Queries(old.home).close()
+    assert version_of(old) == schema_version.CURRENT
 
 
 def test_two_that_open_it_at_once_both_succeed(old: Mill) -> None:
     command = [sys.executable, "-m", "docmill", "--home", str(old.home), "status", "--json"]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in started:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
@@ -192,7 +194,8 @@ def test_an_engine_of_the_older_docmill_is_not_disturbed(old: Mill) -> None:
         with pytest.raises(EngineBusy, match="4242"):
             Queries(old.home)
         assert version_of(old) == 1
-    Queries(old.home).close()
+    Queries(old.home).close()  # what the file still says of the engine that has gone means nothing
+    assert version_of(old) == schema_version.CURRENT
 
 
 def test_rows_that_hang_in_the_air_are_not_brought_forward(old: Mill) -> None:

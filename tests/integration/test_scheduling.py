@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 
-from conftest import Mill
-from docmill.domain.results import BatchShown
-from docmill.errors import InvalidState, UsageError
-from docmill.service import batches, ingesting, running, scheduling, stopping, timetable
+from conftest import Mill, Working
+from docmill.domain.changes import FoundFile, HashedFile
+from docmill.domain.results import BatchShown, RunResult
+from docmill.errors import InvalidState, SourceFileDenied, StoppedError, UsageError
+from docmill.service import batches, ingesting, running, scheduling, stopping, syncing, timetable
+from docmill.service.due import anything_due, scheduled_group
 from docmill.stores.queries import reading
 from docmill.stores.state import State
 
@@ -28,13 +33,19 @@ def planned(mill: Mill) -> Mill:
     return mill
 
 
+@contextmanager
+def clock_of(zone: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def berlin() -> Iterator[None]:
+    with clock_of("Europe/Berlin"):
+        yield
 
 
 def create(mill: Mill, **options: object) -> int:
@@ -112,11 +123,155 @@ def test_a_clock_that_was_put_back_makes_no_time_come_twice(planned: Mill) -> No
     mill = planned
     create(mill, cron="30 2 * * *")
     with reading(mill.home) as queries:
-        row = due_module.scheduled_group(queries, 1)
+        row = scheduled_group(queries, 1)
     assert row is not None
     scheduling.start_now(mill.home, mill.settings, mill.reporter, row)  # as if that time had come already
     first, second = (datetime.fromisoformat(str(at)) for _status, at in groups(mill))
     assert second > first
+
+
+@pytest.mark.parametrize("cron", ["30 2 * * *", "@hourly"])
+def test_a_clock_that_was_far_ahead_does_not_put_a_schedule_off_for_years(planned: Mill, cron: str) -> None:
+    mill = planned
+    create(mill, cron=cron)
+    soon = groups(mill)[0][1]
+    state = State(mill.home)
+    with state.transaction() as tx:  # as if the clock had said 2999 when it was planned
+        tx.run(
+            "UPDATE run_group SET scheduled_for = '2999-01-01T02:30:00.000Z', created_at = '2998-12-31T12:00:00.000Z'"
+        )
+    state.close()
+    with reading(mill.home) as queries:
+        assert anything_due(queries)
+    assert due(mill) == []
+    assert groups(mill) == [("scheduled", soon)]
+    with reading(mill.home) as queries:
+        assert not anything_due(queries)
+
+
+def test_a_time_that_has_been_used_is_passed_over_when_the_clock_goes_back(planned: Mill) -> None:
+    mill = planned
+    create(mill, cron="@daily")
+    [(_status, first)] = groups(mill)
+    missed(mill, 1)
+    due(mill)
+    state = State(mill.home)
+    with state.transaction() as tx:  # the first one began at its time, before the clock was put back
+        tx.run("UPDATE run_group SET scheduled_for = ?, status = 'completed' WHERE id = 1", [first])
+        tx.run("UPDATE run_group SET created_at = '2998-01-01T00:00:00.000Z' WHERE id = 2")
+    state.close()
+    assert due(mill) == []
+    again = groups(mill)[1][1]
+    assert again is not None and first is not None and again > first
+
+
+def test_many_who_look_at_once_start_it_once(planned: Mill) -> None:
+    mill = planned
+    mill.sync()
+    mill.write("late.md", "# Late\n\nThis came later.\n")
+    batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", cron="* * * * *")
+    missed(mill, 2)
+    begun = [each.result() for each in [Working(lambda: due(mill)) for _ in range(4)]]
+    assert sorted(begun) == [[], [], [], [2]]
+    assert [status for status, _at in groups(mill)] == ["completed", "running", "scheduled"]
+    assert mill.value("SELECT COUNT(*) FROM run WHERE run_group_id = 2") == 1
+
+
+def test_brought_forward_it_does_what_is_asked_for(planned: Mill) -> None:
+    mill = planned
+    create(mill, cron="@daily")
+    [(_status, at)] = groups(mill)
+    result = running.start(
+        mill.settings,
+        mill.reporter,
+        "planned",
+        overrides=["store.database=other"],
+        documents=["note-001.md"],
+        no_cache=["chunk"],
+        override_schedule=True,
+    )
+    assert isinstance(result, RunResult)
+    assert (result.workflows, result.documents.completed) == (1, 1)
+    assert list(mill.texts("other")) == ["note-001.md"]
+    assert mill.state("SELECT database, no_cache, scheduled_for FROM run_group ORDER BY id")[0] == (
+        "other",
+        '["chunk"]',
+        at,
+    )
+
+
+def test_a_source_that_is_not_there_is_told_at_once_and_when_it_is_due(planned: Mill) -> None:
+    mill = planned
+    batches.create_batch(
+        mill.settings, reporter=mill.reporter, name="x", params="quick", source="dcos", scheduled_start=PAST
+    )
+    assert any("no source 'dcos'" in getattr(event, "message", "") for event in mill.reporter.events)
+    assert due(mill) == [1]
+    assert mill.state("SELECT status, status_message FROM run_group") == [("failed", "there is no source 'dcos'")]
+
+
+def test_a_file_that_cannot_be_read_is_logged(planned: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill = planned
+    mill.sync()
+    mill.write("locked.md", "# Locked\n")
+
+    def denied(file: FoundFile) -> HashedFile:
+        raise SourceFileDenied(f"{file.uri} cannot be read")
+
+    monkeypatch.setattr(syncing.folders, "hash_file", denied)
+    batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
+    assert due(mill) == [2]
+    logged = mill.state("SELECT level, message FROM log_entry WHERE run_group_id = 2 AND level = 'error'")
+    assert ("error", "locked.md cannot be read") in logged
+
+
+def test_while_too_many_run_no_folder_is_read(planned: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill = planned
+    mill.sync()
+    batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
+    state = State(mill.home)
+    with state.transaction() as tx:
+        tx.run("UPDATE run_group SET status = 'running' WHERE id = 1")
+    state.close()
+    mill.flags = {"max_running_batches": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(syncing, "look", lambda *_args, **_more: pytest.fail("the folder was read"))
+        assert due(mill) == []
+    assert groups(mill)[1] == ("scheduled", "2020-01-01T00:00:00.000Z")
+    mill.flags = {}
+    assert due(mill) == [2]
+
+
+def test_a_stop_while_files_are_read_leaves_it_due(planned: Mill) -> None:
+    mill = planned
+    mill.sync()
+    mill.write("late.md", "# Late\n\nThis came later.\n")
+    batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
+
+    def stop() -> None:
+        raise StoppedError("stopped by SIGTERM")
+
+    assert scheduling.start_due(mill.home, mill.settings, mill.reporter, meanwhile=stop) == []
+    assert groups(mill)[1] == ("scheduled", "2020-01-01T00:00:00.000Z")
+
+
+def test_cancelling_a_batch_at_work_ends_its_schedule_too(planned: Mill) -> None:
+    mill = planned
+    create(mill, cron="@hourly")
+    missed(mill, 1)
+    due(mill)
+    cancelled = stopping.cancel(mill.settings, "planned")
+    assert (cancelled.status, cancelled.run_group_id) == ("cancelled", 1)
+    assert [status for status, _at in groups(mill)] == ["cancelled", "cancelled"]
+
+
+def test_cancelling_one_run_group_leaves_the_schedule(planned: Mill) -> None:
+    mill = planned
+    create(mill, cron="@hourly")
+    missed(mill, 1)
+    due(mill)
+    stopping.cancel(mill.settings, run_group=1)
+    assert [status for status, _at in groups(mill)] == ["cancelled", "scheduled"]
 
 
 def test_cancelling_ends_a_schedule_for_good(planned: Mill) -> None:
@@ -145,7 +300,7 @@ def test_what_cannot_start_has_failed_and_the_next_time_comes_all_the_same(plann
     batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", cron="30 2 * * *")
     missed(mill, 2)
     mill.folder.rename(mill.root / "elsewhere")
-    assert due(mill) == []
+    assert due(mill) == [2]
     [failed, again] = mill.state("SELECT status, status_message FROM run_group WHERE id > 1 ORDER BY id")
     assert failed[0] == "failed" and "there is no folder" in failed[1]
     assert again[0] == "scheduled"
@@ -154,10 +309,51 @@ def test_what_cannot_start_has_failed_and_the_next_time_comes_all_the_same(plann
     assert any("cannot start" in getattr(event, "message", "") for event in mill.reporter.events)
 
 
-@pytest.mark.parametrize("expression", ["61 * * * *", "* * * *", "* * * * * *", "never", "0 0 31 2 *", ""])
+NO_EXPRESSIONS = [
+    "61 * * * *",
+    "* * * *",
+    "* * * * * *",
+    "never",
+    "0 0 31 2 *",
+    "",
+    "@reboot",
+    "R R * * *",
+    "H 2 * * *",
+]
+
+
+@pytest.mark.parametrize("expression", NO_EXPRESSIONS)
 def test_what_is_no_cron_expression(mill: Mill, expression: str) -> None:
     with pytest.raises(UsageError, match="not a cron expression"):
         batches.create_batch(mill.settings, name="x", cron=expression)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_retries", 21),
+        ("retry_delay", math.inf),
+        ("retry_delay", -1),
+        ("backoff_multiplier", 0.5),
+        ("backoff_multiplier", 1e300),
+        ("jitter", 1.01),
+        ("jitter", math.nan),
+    ],
+)
+def test_numbers_that_make_no_policy(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be from"):
+        batches.RetryOptions(**{name: value})  # type: ignore[arg-type] # one of them
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.inf, math.nan])
+def test_times_that_limit_nothing(mill: Mill, seconds: float) -> None:
+    with pytest.raises(UsageError, match="max_processing_time must be from"):
+        batches.create_batch(mill.settings, name="x", max_processing_time=seconds)
+
+
+def test_a_scheduled_batch_has_a_time(mill: Mill) -> None:
+    with pytest.raises(UsageError, match="needs to know when"):
+        batches.create_batch(mill.settings, name="x", type="scheduled")
 
 
 @pytest.mark.parametrize("when", ["tomorrow", "2026-13-01"])
@@ -186,6 +382,12 @@ def test_times_when_the_clocks_change(berlin: None, expression: str, after: str,
         found = timetable.next_time(expression, when)
         assert found == f"{expected}:00.000Z"
         when = datetime.fromisoformat(found)
+
+
+def test_times_where_the_clocks_change_by_half_an_hour() -> None:
+    with clock_of("Australia/Lord_Howe"):  # back by half an hour on 2026-04-05 at 02:00
+        found = islice(timetable.times("45 1 * * *", datetime.fromisoformat("2026-04-03T12:00+00:00")), 3)
+        assert [time[:16] for time in found] == ["2026-04-03T14:45", "2026-04-04T14:45", "2026-04-05T15:15"]
 
 
 def test_the_time_zone_of_the_tests_is_put_back() -> None:

@@ -23,6 +23,7 @@ import pytest
 
 from conftest import QUICK, Mill
 from docmill.domain import uris
+from docmill.service import batches, home, running
 
 SHELLS = 4
 SECONDS = float(os.environ.get("DOCMILL_SHELLS_SECONDS", "8"))
@@ -174,14 +175,16 @@ def end(house: House) -> None:
 
 def peaceful(house: House) -> House:
     """Another home, for the same folders as they are now, that nobody disturbs."""
-    other = House(Mill(house.mill.root / "peace", house.mill.overrides))
-    other.mill.root.mkdir()
+    mill = Mill(house.mill.root / "peace", house.mill.overrides)
+    mill.root.mkdir()
     for name in ("docs", "box"):
-        other.folder(name).symlink_to(house.folder(name))
-    assert other.call("init").code == 0
-    begin(other)
-    end(other)
-    return other
+        (mill.root / name).symlink_to(house.folder(name))
+    home.init(mill.settings)
+    batches.create_batch(mill.settings, name="box")
+    batches.ingest(mill.settings, [str(mill.root / "box")], batch="box")
+    running.start(mill.settings, mill.reporter, "box", overrides=list(mill.overrides))
+    mill.sync()
+    return House(mill)
 
 
 def documents(house: House) -> Counter[tuple[str, str, str]]:

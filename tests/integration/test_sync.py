@@ -15,6 +15,7 @@ from conftest import Mill
 from docmill.domain.identity import document_id
 from docmill.errors import InvalidState, NotAllowedError, NotFoundError
 from docmill.sources import folder as folders
+from docmill.stores.state import State
 
 SECTIONS = "\n\n".join(f"## Part {n}\n\n" + f"Sentence about subject {n}, said at length. " * 20 for n in range(8))
 
@@ -244,6 +245,39 @@ def test_a_folder_that_cannot_be_read_is_no_deletion(mill: Mill, monkeypatch: py
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
+def test_without_pruning_nothing_is_deleted_and_a_move_is_still_a_move(mill: Mill) -> None:
+    mill.write_many(3)
+    mill.sync()
+    [moved_id] = [row["document_id"] for row in mill.rows() if row["uri"] == "note-002.md"]
+    (mill.folder / "note-000.md").unlink()
+    (mill.folder / "note-002.md").rename(mill.folder / "moved.md")
+    kept = mill.sync(prune=False)
+    assert (kept.scan.deleted, kept.scan.renamed, kept.scan.unchanged) == (0, 1, 2)
+    assert sorted(mill.texts()) == ["moved.md", "note-000.md", "note-001.md"]
+    assert [row["document_id"] for row in mill.rows() if row["uri"] == "moved.md"] == [moved_id]
+    for path in list(mill.folder.iterdir()):
+        path.unlink()
+    assert mill.sync(prune=False).scan.deleted == 0, "an empty folder is no danger where nothing is deleted"
+    assert mill.sync(allow_mass_delete=True).scan.deleted == 3
+
+
+def test_a_checksum_finds_what_the_times_hide(mill: Mill) -> None:
+    path = mill.write("quiet.md", "The old words are here.\n")
+    mill.sync()
+    state = State(mill.home)
+    path.write_text("The new words are here.\n")
+    stat = path.stat()
+    with state.transaction() as tx:  # as if a disk that lies about times had been told that it was hashed after this
+        tx.run(
+            "UPDATE document SET mtime_ns = ?, ctime_ns = ?, hashed_at_ns = ?",
+            [stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ctime_ns + 10**9],
+        )
+    state.close()
+    assert mill.sync().scan.changed == 0
+    assert mill.sync(checksum=True).scan.changed == 1
+    assert mill.found("new words") == ["quiet.md"]
+
+
 def test_names_of_every_kind(mill: Mill) -> None:
     names = [b"caf\xe9.txt", b"line\nbreak.txt", "🦊 fox.txt".encode(), b"100%41.txt", b'quote\'s "x".txt']
     for number, name in enumerate(names):

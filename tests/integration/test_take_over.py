@@ -23,7 +23,6 @@ from docmill.errors import EngineBusy, StaleEngine
 from docmill.service import databases, home, resuming, stopping
 from docmill.service.contending import Contender
 from docmill.service.holding import busy, find_holder
-from docmill.stores.state import State
 
 pytestmark = pytest.mark.skipif(not processes.has_proc(), reason="looks at processes in /proc")
 
@@ -116,15 +115,14 @@ class child:  # noqa: N801 - reads as a word in a with
 # ---- taking over -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("point", ["store.tag.before", "store.settle.before"])
 def test_a_stopped_engine_is_taken_over_with_one_generation_of_rows(
-    mill: Mill, monkeypatch: pytest.MonkeyPatch, point: str
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mill.write_many(DOCUMENTS, "Walnut")
     mill.sync()
     for number in range(DOCUMENTS):  # the second generation: old rows must go as new ones come
         mill.write(f"note-{number:03d}.md", f"# Oak {number}\n\nParagraph {number} tells of oak now.\n")
-    process = stopped_at(mill, monkeypatch, point)
+    process = stopped_at(mill, monkeypatch, "store.tag.before")
     family = children_of(process.pid)
     mill.flags = {"take_over": True}
     quick()
@@ -202,34 +200,27 @@ def test_one_that_is_stopped_while_it_drains_is_not_waited_for(mill: Mill, monke
     assert not taking_over.take_over(mill.home, tell), "there is nobody any more"
 
 
-def test_whatever_needs_the_lock_can_take_over(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_needs_the_engine_is_told_and_can_take_over(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill.write_many(DOCUMENTS)
     mill.sync()
     mill.write("late.md", "# Late\n\nA late one.\n")
     process = stopped_at(mill, monkeypatch, "store.mark.before")
     mill.flags = {"lock_timeout": 0.0}
-    with pytest.raises(EngineBusy) as refused:
+    with pytest.raises(EngineBusy, match="which is stopped") as refused:
         databases.vacuum(mill.settings, "default")
     assert refused.value.context["holder"]["state"] == "stopped"
-    assert "which is stopped" in refused.value.message
-    mill.flags = {"lock_timeout": 0.0, "take_over": True}
-    assert databases.vacuum(mill.settings, "default").status == "ok"
-    assert process.wait(10) == -signal.SIGKILL
-    process.communicate()
-    assert mill.sync().documents.completed == 1
-
-
-def test_a_stopped_engine_cannot_obey_but_can_be_ended(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    mill.write_many(DOCUMENTS)
-    process = stopped_at(mill, monkeypatch, "store.add.before")
+    mill.flags = {}
     with pytest.raises(EngineBusy, match=r"has not obeyed: .* which is stopped; it is asked to pause") as late:
         stopping.pause(mill.settings, "1")
     assert f"kill -CONT {process.pid}" in (late.value.hint or "")
-    mill.flags = {"take_over": True}
+    mill.flags = {"lock_timeout": 0.0, "take_over": True}
     assert stopping.pause(mill.settings, "1").status == "paused"
     assert process.wait(10) == -signal.SIGKILL
     process.communicate()
-    assert resuming.resume(mill.settings, mill.reporter, "1").documents.completed == DOCUMENTS
+    with child(mill, HOLD) as process:
+        assert databases.vacuum(mill.settings, "default").status == "ok"
+        assert process.wait(10) == -signal.SIGTERM
+    assert resuming.resume(mill.settings, mill.reporter, "1").documents.completed == 1
     check_end(mill)
 
 
@@ -296,20 +287,6 @@ def test_an_engine_that_was_overtaken_by_force_settles_nothing(mill: Mill, monke
     assert rows_of(mill) == rows
     assert mill.state("SELECT id, status, completed_at FROM run_step ORDER BY id") == state
     check_end(mill, undisturbed(mill))
-
-
-def test_an_engine_whose_epoch_is_over_ends_at_its_next_write(busy_mill: Mill) -> None:
-    mill = busy_mill
-    process = mill.process(SYNC)
-    wait_for(lambda: mill.noted("embed"))
-    quick()
-    state = State(mill.home)
-    state.raise_epoch()
-    state.close()
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out.strip()) == (5, "STALE_ENGINE"), err
-    assert mill.sync().status == "completed"
-    check_end(mill)
 
 
 def test_deleting_the_lock_file_lets_no_second_engine_in(busy_mill: Mill) -> None:

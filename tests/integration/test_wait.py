@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import Mill, Working, wait_for
+from conftest import Mill, Recorder, Working, wait_for
 from docmill.cli.output import exit_code
 from docmill.errors import BatchNotFound, WaitTimedOut
 from docmill.service import batches, resuming, stopping, waiting
@@ -45,13 +45,14 @@ def messages(mill: Mill) -> list[str]:
     return [event.message for event in mill.reporter.events if event.type == "message"]
 
 
-@pytest.mark.parametrize("named", ["1", "papers"])
-def test_it_returns_when_the_work_has_ended_and_shows_how_it_goes(slow: Mill, named: str) -> None:
+def test_it_returns_when_the_work_has_ended_and_shows_how_it_goes(slow: Mill) -> None:
     mill = slow
     process = started(mill)
-    result = waiting.wait(mill.settings, mill.reporter, named)
-    assert (result.status, result.documents.completed, result.run_group_id) == ("completed", DOCUMENTS, 1)
-    assert exit_code(result) == 0
+    waits = [Working(lambda: waiting.wait(mill.settings, mill.reporter, "papers"))]
+    waits += [Working(lambda: waiting.wait(mill.settings, Recorder(), "1"))]
+    for result in (wait.result() for wait in waits):
+        assert (result.status, result.documents.completed, result.run_group_id) == ("completed", DOCUMENTS, 1)
+        assert exit_code(result) == 0
     _out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert any(event.type == "progress" for event in mill.reporter.events)

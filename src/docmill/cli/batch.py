@@ -119,6 +119,7 @@ def create(
             "--max-processing-time",
             metavar="SECONDS",
             min=0.001,
+            max=31_622_400,
             show_default=False,
             help="More, and a run fails.",
         ),
@@ -129,12 +130,19 @@ def create(
     ] = None,
     retry_delay: Annotated[
         float | None,
-        typer.Option("--retry-delay", metavar="SECONDS", min=0, show_default=False, help="Before the first; else 5."),
+        typer.Option(
+            "--retry-delay", metavar="SECONDS", min=0, max=86_400, show_default=False, help="Before the first; else 5."
+        ),
     ] = None,
     backoff_multiplier: Annotated[
         float | None,
         typer.Option(
-            "--backoff-multiplier", metavar="FACTOR", min=1, show_default=False, help="For each further one; else 2."
+            "--backoff-multiplier",
+            metavar="FACTOR",
+            min=1,
+            max=100,
+            show_default=False,
+            help="For each further one; else 2.",
         ),
     ] = None,
     jitter: Annotated[

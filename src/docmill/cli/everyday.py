@@ -75,6 +75,12 @@ def sync(
     allow_mass_delete: Annotated[
         bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
     ] = False,
+    no_prune: Annotated[
+        bool, typer.Option("--no-prune", help="Delete nothing: documents whose files are gone stay in the index.")
+    ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Read every file, whatever its times and its size say.")
+    ] = False,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Make the index follow folders: new, changed, renamed and deleted files.
@@ -95,6 +101,8 @@ def sync(
         include=include,
         exclude=exclude,
         allow_mass_delete=allow_mass_delete,
+        prune=not no_prune,
+        checksum=checksum,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
 

@@ -78,8 +78,9 @@ def compare(
     hash_file: Callable[[FoundFile], HashedFile | None],
     *,
     is_gone: Callable[[KnownDocument], bool],
+    checksum: bool = False,
 ) -> Changes:
-    """Hash what is suspect, and nothing else.
+    """Hash what is suspect, and nothing else; with ``checksum``, every file.
 
     known:     by URI.
     hash_file: gives None for a file that cannot be hashed now; such a file is neither changed nor deleted.
@@ -90,7 +91,7 @@ def compare(
     arrived: list[HashedFile] = []
     for file in found:
         document = missing.pop(file.uri, None)
-        if document is not None and document.matches(file.stat):
+        if document is not None and not checksum and document.matches(file.stat):
             changes.unchanged += 1
         elif (hashed := hash_file(file)) is None:
             changes.unchanged += document is not None

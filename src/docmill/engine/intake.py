@@ -20,12 +20,15 @@ from docmill.stores.state import groups
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
+# A run is put off until a time. That its step began after now tells that the clock has been set back since: then the
+# time may be hours ahead, and means nothing.
 _CLAIM = (
     "SELECT r.id, r.document_id, r.content_hash, r.version, r.crashes, r.status, d.source, d.uri, d.suffix,"
     " d.size_bytes, d.meta, d.first_seen_at, s.folder, d.state = 'active' AND d.version = r.version AS wanted"
     " FROM run r JOIN document d ON d.id = r.document_id"
-    " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ? AND r.status = ?"
-    " AND (r.not_before IS NULL OR r.not_before <= ?) ORDER BY r.id LIMIT ?"
+    " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ?1 AND r.status = ?2"
+    " AND (r.not_before IS NULL OR r.not_before <= ?3 OR EXISTS (SELECT 1 FROM run_step e WHERE e.run_id = r.id"
+    " AND e.status = 'error' AND e.started_at > ?3)) ORDER BY r.id LIMIT ?4"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from docmill import failpoints
@@ -22,12 +23,15 @@ def begin(state: State, home: Path) -> int:
         groups.recover(tx)
     sweep(home)
     log = home / "logs" / "workers.log"
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    with contextlib.suppress(OSError):  # no work depends on a log
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
     return epoch
 
 
 def sweep(home: Path) -> None:
     """Remove the files that dead workers had begun to write. To be called while no worker lives."""
     for unfinished in ArtifactStore(home).unfinished():
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # they cost room, and nobody reads them
+            unfinished.unlink()

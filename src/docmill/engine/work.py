@@ -15,6 +15,8 @@ from docmill.engine.pipelines import CompiledPipeline
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+LONGEST_DELAY_S = 86_400.0  # whatever the powers of a multiplier come to
+
 
 @dataclass(slots=True)
 class GroupWork:
@@ -53,7 +55,7 @@ class GroupWork:
         first = self.retry_delay if step.retry_delay is None else step.retry_delay
         growth = self.backoff if step.backoff_multiplier is None else step.backoff_multiplier
         jitter = self.jitter if step.jitter is None else step.jitter
-        return float(first * growth**row.retry * (1 + jitter * chance))
+        return float(min(first * growth**row.retry * (1 + jitter * chance), LONGEST_DELAY_S))
 
     def overtime(self, seconds_before: float) -> bool:
         """``seconds_before``: that were written down; those since then are added."""

@@ -6,6 +6,7 @@ A worker computes and returns small outcomes. It writes artifacts; it never open
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -19,8 +20,16 @@ from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams
-from docmill.errors import DamagedArtifact, DefinitionError, DocumentError, MissingError, OutOfMemory, ProcessingError
+from docmill.errors import (
+    DamagedArtifact,
+    DefinitionError,
+    DocumentError,
+    MissingError,
+    OutOfMemory,
+    ProcessingError,
+)
 from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.faults import storage_error
 
 _PR_SET_PDEATHSIG = 1
 
@@ -81,6 +90,9 @@ def _as_document_error(step: StepJob, error: Exception) -> DocumentError:
     if isinstance(error, OSError):
         from docmill.steps.validate import TEMPORARY, unreadable
 
+        full = storage_error(error, f"{step.type} needs room") if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+        if full is not None:  # a temporary file, or the log: no document's fault
+            raise full
         if error.errno in TEMPORARY:
             return unreadable(error)
     return ProcessingError(f"{step.type} failed: {type(error).__name__}: {str(error)[:300]}")
@@ -163,10 +175,18 @@ def _become_child(parent: int, log: str) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = _open_log(log)
     os.dup2(descriptor, 2)
     os.dup2(descriptor, 1)
     os.close(descriptor)
+
+
+def _open_log(log: str) -> int:
+    """Where what libraries print goes: nowhere, if the log cannot be written, as no work depends on it."""
+    try:
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def _allot_cpu(total_seconds: int) -> None:

@@ -6,29 +6,36 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from docmill.domain.events import Reporter, SilentReporter, now
+from docmill.domain.events import MessageEvent, Reporter, SilentReporter, now
 from docmill.domain.planning import PlannedGroup
 from docmill.domain.results import BatchCreated, BatchShown, BatchStats, BatchStatus, FileCounts, HomeStatus
 from docmill.errors import UsageError
 from docmill.service import definitions, shapes, sources, timetable, webhooks
 from docmill.service.holding import find_holder
 from docmill.service.ingesting import ingest as ingest  # how a batch is filled is told there
-from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc
+from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import Row, reading
 from docmill.stores.reading import databases
 
+MOST_RETRIES, MOST_DELAY_S, MOST_MULTIPLIER, MOST_SECONDS = 20, 86_400, 100, 366 * 86_400
 TYPES = ("batch_processing", "incremental", "manual", "scheduled", "real_time")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryOptions:
-    """What a batch's creation says of retries; None: the default. Delays in seconds."""
+    """What a batch's creation says of retries; None: the default. Delays in seconds. Raises UsageError."""
 
     max_retries: int | None = None
     retry_delay: float | None = None
     backoff_multiplier: float | None = None
     jitter: float | None = None
+
+    def __post_init__(self) -> None:
+        within("max_retries", self.max_retries, 0, MOST_RETRIES)
+        within("retry_delay", self.retry_delay, 0, MOST_DELAY_S)
+        within("backoff_multiplier", self.backoff_multiplier, 1, MOST_MULTIPLIER)
+        within("jitter", self.jitter, 0, 1)
 
     def given(self) -> dict[str, float]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -66,6 +73,9 @@ def create_batch(
     if cron is not None:
         cron, type = timetable.check(cron), "scheduled"  # noqa: A001 - as above
     when = local_instant(scheduled_start)
+    if type == "scheduled" and not (cron or when):
+        raise UsageError("a batch of type scheduled needs to know when", hint="--cron EXPR, or --scheduled-start TIME")
+    within("max_processing_time", max_processing_time, 0.001, MOST_SECONDS)
     one_of("type", type, TYPES)
     one_of("priority", priority, PRIORITIES)
     if not name.strip():
@@ -96,7 +106,7 @@ def create_batch(
     }
     from docmill.stores.state import State, groups
 
-    planned = _planned(home, reporter, workflow, params) if when or cron else None
+    planned = _planned(home, reporter or SilentReporter(), workflow, params, source) if when or cron else None
     state = State(home)
     try:
         with state.transaction() as tx:
@@ -118,11 +128,17 @@ def create_batch(
     )
 
 
-def _planned(home: Path, reporter: Reporter | None, workflow: str, params: str) -> Callable[[int], PlannedGroup]:
-    """What a schedule needs: that the definitions and the model are there is seen now, and not at night."""
+def _planned(
+    home: Path, reporter: Reporter, workflow: str, params: str, source: str | None
+) -> Callable[[int], PlannedGroup]:
+    """What a schedule needs: that the definitions, the model and the source are there is seen now, and not at night."""
     from docmill.service.pipelines import prepare
 
-    return prepare(home, reporter or SilentReporter(), workflow, params, []).planned_group
+    with reading(home) as queries:
+        if source is not None and queries.source(source) is None:
+            text = f"there is no source {source!r} yet: `docmill sync` or `docmill ingest` makes it"
+            reporter.emit(MessageEvent("warning", text))
+    return prepare(home, reporter, workflow, params, []).planned_group
 
 
 def show_batch(settings: Settings, batch: str) -> BatchShown:

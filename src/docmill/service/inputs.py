@@ -15,6 +15,12 @@ def one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UsageError(f"unknown {what} {value!r}", hint=f"one of {', '.join(allowed)}")
 
 
+def within(what: str, value: float | None, least: float, most: float) -> None:
+    """Raises UsageError for a number outside of these, and for what is none. None passes."""
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"{what} must be from {least:g} to {most:.10g}, not {value:g}")
+
+
 def utc(time: str | None) -> str | None:
     """A date or a time as UTC ISO-8601 with ``Z``; without a zone it is taken for UTC. Raises UsageError."""
     return None if time is None else _text(time, "seconds")

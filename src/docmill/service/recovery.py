@@ -10,7 +10,7 @@ from docmill.stores.reading import is_published, is_whole
 
 
 def is_lost(home: Path, database: str) -> bool:
-    """The state says that documents are stored in the database, and its folder or one of its tables is gone, or was never shown."""
+    """The state says that documents are stored there, and a table is gone, or its published version is."""
     if is_whole(home, database) and is_published(home, database):
         return False
     with reading(home) as queries:

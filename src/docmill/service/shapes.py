@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from docmill.domain import events
 from docmill.domain.results import (
     BatchSummary,
     ChunkCounts,
@@ -179,9 +180,7 @@ def configuration(batch: Row) -> dict[str, Any]:
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
-    if start is None or end is None:
-        return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+    return None if start is None or end is None else events.seconds_between(start, end)
 
 
 def _now() -> str:

@@ -69,12 +69,12 @@ def cancel(
         raise target.refuse(Trigger.CANCEL, "docmill status")
     if dry_run:
         return _would_cancel(home, target, found, reason)
+    # What waits for its time goes first, or it might begin where the running one has just ended.
+    found.sort(key=lambda group: (group["status"] != "scheduled", group["id"]))
     for group in found:
-        if group["status"] == "running":
-            control(home, settings, group["id"], "cancel", reason)
-        else:
-            with writing(home) as state, state.transaction() as tx:
-                groups.cancel_group(tx, group["id"], reason)
+        _end(home, settings, group, reason)
+    if run_group is None:
+        _end_schedule(home, settings, target.batch_id, reason)
     wake(home, settings)  # whoever is to be told of it is told, also where no engine was at work
     if cleanup:
         _clean_up(home, [group["id"] for group in found])
@@ -91,6 +91,24 @@ def cancel(
         cancelled_at=after["completed_at"],
         cleanup=CleanupResult(partial_results_cleaned=cleanup, processed_files_retained=kept),
     )
+
+
+def _end(home: Path, settings: Settings, group: Row, reason: str | None) -> None:
+    """Cancel one group; by way of the engine where it is running, also if only since it was looked at."""
+    if group["status"] != "running":
+        with writing(home) as state, state.transaction() as tx:
+            if tx.value("SELECT status FROM run_group WHERE id = ?", [group["id"]]) == group["status"]:
+                groups.cancel_group(tx, group["id"], reason)
+                return
+    control(home, settings, group["id"], "cancel", reason)
+
+
+def _end_schedule(home: Path, settings: Settings, batch_id: int, reason: str | None) -> None:
+    """A scheduled group that began while it was being cancelled has left a successor: that ends too."""
+    with reading(home) as queries:
+        left = find_target(queries, str(batch_id)).in_status([Status.SCHEDULED])
+    for group in left:
+        _end(home, settings, group, reason)
 
 
 def _would_cancel(home: Path, target: Target, found: list[Row], reason: str | None) -> CancelResult:

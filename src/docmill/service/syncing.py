@@ -25,6 +25,7 @@ from docmill.sources import folder as folders
 from docmill.stores.queries import Row, reading
 
 MOST_UNASKED_DELETIONS = 20
+KEPT_OUT = "deleted by `documents delete`"
 
 
 @dataclass(slots=True)
@@ -59,8 +60,12 @@ def sync(
     include: list[str] | None = None,
     exclude: list[str] | None = None,
     allow_mass_delete: bool = False,
+    prune: bool = True,
+    checksum: bool = False,
 ) -> SyncResult:
     """Make the index follow the folders, by the definitions that are named, else by those of the last time.
+
+    ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused,
     NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C.
@@ -76,7 +81,7 @@ def sync(
     synced = []
     for path in paths:
         while True:
-            one, known = look(home, path, source, rules)
+            one, known = look(home, path, source, rules, prune=prune, checksum=checksum)
             if not allow_mass_delete:
                 refuse_mass_deletion(one, known)
             used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
@@ -116,11 +121,19 @@ def require_folder(folder: Path) -> None:
 
 
 def look(
-    home: Path, path: Path, named: str | None, rules: folders.Rules, *, meanwhile: Callable[[], None] = lambda: None
+    home: Path,
+    path: Path,
+    named: str | None,
+    rules: folders.Rules,
+    *,
+    prune: bool = True,
+    checksum: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[Looked, int]:
     """Scan one folder and hold it against the documents that are known, and count those. Reads only.
 
-    ``meanwhile`` is called before each file that is read; whatever it raises ends the look.
+    ``prune`` and ``checksum``: as :func:`sync` has them. ``meanwhile`` is called before each file that is read;
+    whatever it raises ends the look.
     """
     started = time.perf_counter()
     folder = path.expanduser().absolute()
@@ -131,6 +144,7 @@ def look(
         if other is not None and other != folder and other.is_dir():
             raise NotAllowedError(f"source {name!r} is the folder {other}", hint="give this folder another --source")
         known = queries.known_documents(name)
+        kept_out = queries.kept_out(name)
         batch = queries.row("SELECT * FROM batch WHERE id = ?", [known_as["batch_id"]]) if known_as else None
     if batch is not None and batch["status"] == "paused":
         raise InvalidState(
@@ -140,6 +154,7 @@ def look(
             valid_statuses=["created", "running", "completed", "failed", "cancelled"],
         )
     scan = folders.scan(folder, rules)
+    scan.leave_out(kept_out, KEPT_OUT)
     errors = [
         sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
     ]
@@ -152,7 +167,10 @@ def look(
             errors.append(sources.unread(file.uri, error))
             return None
 
-    changes = compare(known, scan.files, hash_file, is_gone=lambda document: scan.covers(document.uri))
+    changes = compare(known, scan.files, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    if not prune:
+        changes.unchanged += len(changes.deleted)
+        changes.deleted.clear()
     one = Looked(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
     return one, len(known)
 

@@ -88,7 +88,7 @@ class _Worker:
         while not self.stop.reason:
             self._require_home()
             if due.anything_due(self.queries):
-                self._groups.update(self._start_due())
+                self._count_begun(self._start_due())
             if self.running():
                 if self._work():
                     continue
@@ -152,7 +152,12 @@ class _Worker:
         """Raises what starting has raised."""
         if self._starting is not None:
             starting, self._starting = self._starting, None
-            self._groups.update(starting.result())
+            self._count_begun(starting.result())
+
+    def _count_begun(self, group_ids: list[int]) -> None:
+        """Those that could not begin; the others are noticed as they run."""
+        running = {group["id"] for group in self.running()}
+        self._groups.update(each for each in group_ids if each not in running)
 
     # ---- working -----------------------------------------------------------------------------------------------------
 

@@ -75,11 +75,10 @@ class EmbeddingCache:
     def _unusable(self, error: Exception) -> StorageError:
         doing = f"{self.path} cannot be used"
         fault = storage_error(error, doing, home=self.path.parent)
-        hint = f"{fault.hint}; " if fault and fault.hint else ""
-        return StorageError(
-            fault.message if fault else f"{doing}: {error}",
-            hint=f"{hint}it only saves work, and can be deleted while docmill is not at work",
-        )
+        delete = "delete it while docmill is not at work, as it only saves work"
+        if fault is None:
+            return StorageError(f"{doing}: {error}", hint=delete)
+        return StorageError(fault.message, hint=f"{fault.hint}; or {delete}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)

@@ -7,6 +7,7 @@ fault is left alone, so that mistakes of the program are not blamed on the machi
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -17,7 +18,11 @@ _FULL = ("the disk is full", "make room, then run the same command again: nothin
 _READ_ONLY = ("it is read-only", "make the disk and the files of the home writable, then run the same command again")
 _FAILING = ("the disk reports an error", "check the disk before anything else is written to it")
 _DENIED = ("permission denied", "check who owns the file and its folder")
-_DAMAGED = ("it is damaged", "restore it from a backup")
+_DAMAGED = (
+    "it is damaged",
+    "restore it from a backup; without one, move it away: `docmill init` begins anew there and keeps embedded texts",
+)
+_UNOPENED = ("it cannot be opened", "check who owns it and its folder")
 
 _NUMBERS = {
     errno.ENOSPC: _FULL,
@@ -40,7 +45,7 @@ _CODES = {
     sqlite3.SQLITE_IOERR: _FAILING,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: ("it is damaged: it is no SQLite database", _DAMAGED[1]),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "check that it is there, and who owns it and its folder"),
+    sqlite3.SQLITE_CANTOPEN: _UNOPENED,
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_PROTOCOL: ("its locks do not work", "put the home on a local disk"),
 }
@@ -63,7 +68,7 @@ def storage_error(error: BaseException, doing: str = "", *, home: Path | None = 
     """The error as one of ours; None where it is not the fault of a disk or of a file.
 
     ``doing`` begins the message, such as "state.db cannot be written". ``home`` is looked at where SQLite only says
-    that something has failed: on a full disk it is the room that is missing.
+    that something has failed: its disk may be full, or read-only.
     """
     if isinstance(error, StorageError):
         return error
@@ -71,8 +76,10 @@ def storage_error(error: BaseException, doing: str = "", *, home: Path | None = 
     found = _found(cause)
     if found is None:
         return None
-    if found is _FAILING and home is not None and _is_full(home):
+    if home is not None and found is _FAILING and _is_full(home):
         found = _FULL
+    if home is not None and found is _UNOPENED and _is_read_only(home):
+        found = _READ_ONLY
     what, hint = found
     name = cause.filename if isinstance(cause, OSError) else None
     return StorageError(": ".join(str(part) for part in (doing, what, name) if part), hint=hint)
@@ -94,6 +101,13 @@ def _found(cause: BaseException) -> tuple[str, str] | None:
 
 def _is_lance(cause: BaseException, text: str) -> bool:
     return isinstance(cause, (RuntimeError, OSError)) or (isinstance(cause, ValueError) and "lance error" in text)
+
+
+def _is_read_only(home: Path) -> bool:
+    try:
+        return bool(os.statvfs(home).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _is_full(home: Path) -> bool:

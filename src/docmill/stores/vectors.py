@@ -36,7 +36,7 @@ class VectorStore:
 
         self.folder = folder
         self.dimension = model.dimension
-        with _lance_errors():
+        with _lance_errors(self.folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._database = lancedb.connect(folder)
         self._synced: set[str] = set(_files(folder))
@@ -51,7 +51,7 @@ class VectorStore:
 
         stale: every id that may have rows: replaced documents, deleted ones, and those of a window that was cut short.
         """
-        with _lance_errors():
+        with _lance_errors(self.folder):
             if stale:
                 condition = f"document_id IN ({', '.join(_quoted(stale))})"
                 with failpoints.around("store.delete"):
@@ -77,7 +77,7 @@ class VectorStore:
 
     def finish(self, *, index: bool) -> None:
         """What is due after the last window of a run: merge small files, and keep the full-text index covering rows."""
-        with _lance_errors():
+        with _lance_errors(self.folder):
             compacted = False
             for table in (self._documents, self._chunks):
                 if table.stats()["fragment_stats"]["num_fragments"] > _COMPACT_FRAGMENTS:
@@ -89,7 +89,7 @@ class VectorStore:
 
     def vacuum(self) -> int:
         """Merge files, drop deleted rows and versions older than KEEP_VERSIONS. Returns how many versions went."""
-        with _lance_errors():
+        with _lance_errors(self.folder):
             before = after = 0
             self._index_text()
             for table in (self._documents, self._chunks):
@@ -124,7 +124,7 @@ class VectorStore:
         return True
 
     def _table(self, name: str, schema: Any) -> Any:
-        with _lance_errors():
+        with _lance_errors(self.folder):
             folder = self.folder / f"{name}.lance"
             if folder.is_dir():
                 if _has_manifest(folder):
@@ -137,7 +137,7 @@ class VectorStore:
 
     def _rewind(self) -> None:
         """Take back what an engine wrote and died before publishing: the next window must not publish half of it."""
-        with _lance_errors():
+        with _lance_errors(self.folder):
             for table in (self._documents, self._chunks):
                 tags = table.tags.list()
                 if PUBLISHED not in tags:
@@ -157,11 +157,11 @@ class VectorStore:
             "vector_dim": str(model.dimension),
             "stored_version": __version__,
         }
-        with _lance_errors():
+        with _lance_errors(self.folder):
             found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
         if found.get("fingerprint") is None:
             rows = [{"key": key, "value": value} for key, value in wanted.items()]
-            with _lance_errors():
+            with _lance_errors(self.folder):
                 with failpoints.around("store.create"):
                     self._settings.add(rows, mode="overwrite")
                 self._sync_files()
@@ -190,7 +190,6 @@ class VectorStore:
         # A tag is a small file that is written again under its own name: it is synced each time.
         self._synced |= {path for path in fresh if f"{os.sep}tags{os.sep}" not in path}
 
-
     def _require_readable(self) -> None:
         """Read a narrow column of all rows, past whatever LanceDB still has open or in memory."""
         import lancedb
@@ -205,6 +204,7 @@ class VectorStore:
                 f"files of database {self.folder.name} have gone from {self.folder} while docmill was at work",
                 hint="run the same command again: it makes the database anew, and embeds nothing again",
             ) from error
+
 
 def _tag(table: Any) -> None:
     """Move the tag ``published`` to the table's newest version."""
@@ -245,11 +245,12 @@ def _fsync(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _lance_errors() -> Iterator[None]:
+def _lance_errors(folder: Path) -> Iterator[None]:
     """LanceDB raises RuntimeError and OSError for what is wrong on disk."""
     try:
         yield
     except (RuntimeError, OSError) as error:
-        said = f"LanceDB: {str(error).splitlines()[0][:300]}"
-        fault = storage_error(error, "the vectors cannot be written")
-        raise fault or StorageError(said, hint="check the disk, then run the same command again") from error
+        doing = f"database {folder} cannot be written"
+        said = str(error).splitlines()[0][:300]
+        hint = "check the disk, then run the same command again"
+        raise storage_error(error, doing) or StorageError(f"{doing}: {said}", hint=hint) from error

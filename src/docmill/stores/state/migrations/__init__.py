@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -26,9 +27,16 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
 
 from docmill import failpoints
+from docmill.domain.events import now
 from docmill.errors import EngineBusy, StorageError
 from docmill.stores import schema_version
+from docmill.stores.faults import storage_error
 from docmill.stores.state import database
+from docmill.stores.state.logs import log
+
+_SETTLE_SECONDS = 1.0  # how long the name in engine.lock may still be the last engine's
+_POLL_SECONDS = 0.02
+_MIGRATING = "docmill, bringing the home forward"
 
 
 def bring_forward(home: Path) -> None:
@@ -38,60 +46,72 @@ def bring_forward(home: Path) -> None:
     damaged; then it stays as it was.
     """
     path = home / "state.db"
-    with _alone(home):
-        found = _version(path)
-        if found >= schema_version.CURRENT:
-            return
-        try:
-            backup = _back_up(path, found)
-            _upgrade(path, found)
-        except (OSError, DatabaseError, sqlite3.DatabaseError) as error:
-            raise StorageError(
-                f"{home} cannot be brought from schema {found} to {schema_version.CURRENT}: {error}",
-                hint="the home is as it was; make room or mend the disk, then run the same command again",
-            ) from error
-        from docmill.stores.state.logs import log
-
-        state = database.State(home)
-        with contextlib.closing(state), state.transaction() as tx:
-            message = f"brought from schema {found} to {schema_version.CURRENT}; what it was is kept in {backup.name}"
-            log(tx, "info", message)
+    try:
+        with _alone(home):
+            found = _version(path)
+            if found < schema_version.CURRENT:
+                backup = _back_up(path, found)
+                _upgrade(path, found, f"from schema {found} to {schema_version.CURRENT}; it was kept as {backup.name}")
+    except (OSError, DatabaseError, sqlite3.DatabaseError) as error:
+        doing = f"{home} cannot be brought to schema {schema_version.CURRENT}, which it needs before it can be used"
+        fault = storage_error(error, doing, home=home)
+        message = fault.message if fault else f"{doing}: {error}"
+        hint = fault.hint if fault else "mend this, then run the same command again"
+        raise StorageError(message, hint=f"{hint}; the home is as it was") from error
 
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Hold the engine's lock, so that no engine is at work meanwhile and only one process migrates."""
+    """Hold what an engine holds, so that none is at work meanwhile and only one process migrates."""
     lock = home / "engine.lock"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _descriptor(home, os.O_RDONLY | os.O_DIRECTORY) as folder, _descriptor(lock, os.O_RDWR | os.O_CREAT) as file:
+        since = time.monotonic()
+        while not (_lock(folder) and _lock(file)):
+            fcntl.flock(folder, fcntl.LOCK_UN)
             holder = _holder(lock)
-            if holder is not None and "migration" not in holder:
+            if holder.get("command") == _MIGRATING:
+                since = time.monotonic()  # another process is at the very same thing
+            elif time.monotonic() - since > _SETTLE_SECONDS:
                 raise EngineBusy(
                     f"an engine of an older docmill is at work in this home: {_described(holder)}",
                     hint="let it end, or stop it, then run the same command again",
                     holder=holder,
-                ) from None
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # another process is at the very same thing: it takes a moment
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "migration": schema_version.CURRENT}).encode(), 0)
+                )
+            time.sleep(_POLL_SECONDS)
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps({"pid": os.getpid(), "started_at": now(), "command": _MIGRATING}).encode(), 0)
         yield
-        os.ftruncate(descriptor, 0)
+        os.ftruncate(file, 0)
+
+
+@contextmanager
+def _descriptor(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _holder(lock: Path) -> dict[str, object] | None:
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(lock: Path) -> dict[str, object]:
     try:
         found = json.loads(lock.read_text("utf-8"))
     except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _described(holder: dict[str, object]) -> str:
+    if not holder:
+        return "it has not said which"
     return f"process {holder.get('pid')} ({holder.get('command')}), since {holder.get('started_at')}"
 
 
@@ -114,10 +134,12 @@ def _back_up(path: Path, found: int) -> Path:
         os.fsync(stream.fileno())
     with failpoints.around("migrate.backup"):
         unfinished.replace(target)
+    with _descriptor(path.parent, os.O_RDONLY | os.O_DIRECTORY) as folder:
+        os.fsync(folder)
     return target
 
 
-def _upgrade(path: Path, found: int) -> None:
+def _upgrade(path: Path, found: int, told: str) -> None:
     engine = database.make_engine(path, foreign_keys=False)
     try:
         with engine.connect() as connection:
@@ -130,6 +152,7 @@ def _upgrade(path: Path, found: int) -> None:
                 _make_indexes(connection)
                 database.create_triggers(connection)
                 _check(connection)
+                log(database.Transaction(connection), "info", f"brought {told}")
                 connection.exec_driver_sql(f"PRAGMA user_version = {schema_version.CURRENT}")
                 with failpoints.around("migrate.commit"):
                     connection.exec_driver_sql("COMMIT")
@@ -158,7 +181,7 @@ def _make_indexes(connection: Connection) -> None:
 
 def _check(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    said = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
+    said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().first()
     if broken or said != "ok":
         raise StorageError(
             f"state.db is damaged: {said if said != 'ok' else f'{len(broken)} rows refer to rows that are not there'}",

@@ -67,15 +67,16 @@ def _add_deliveries(operations: Operations) -> None:
 def _number_attempts(connection: Connection) -> None:
     """Events were told again after a crash: the first is attempt 1, the next 2. Rows stand at the last of theirs."""
     connection.exec_driver_sql(
-        "UPDATE lifecycle_event SET attempt = (SELECT n FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY run_group_id,"
+        "UPDATE lifecycle_event SET attempt = numbered.n FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY run_group_id,"
         " COALESCE(run_id, 0), COALESCE(step_id, 0), event ORDER BY id) AS n FROM lifecycle_event) AS numbered"
-        " WHERE numbered.id = lifecycle_event.id)"
+        " WHERE numbered.id = lifecycle_event.id AND numbered.n > 1"
     )
-    for table, condition in (
-        ("run_step", "e.step_id = run_step.id"),
-        ("run", "e.run_id = run.id AND e.step_id IS NULL"),
-        ("run_group", "e.run_group_id = run_group.id AND e.run_id IS NULL"),
+    for table, owner, condition in (
+        ("run_step", "step_id", "TRUE"),
+        ("run", "run_id", "step_id IS NULL"),
+        ("run_group", "run_group_id", "run_id IS NULL"),
     ):
         connection.exec_driver_sql(
-            f"UPDATE {table} SET attempt = COALESCE((SELECT MAX(attempt) FROM lifecycle_event e WHERE {condition}), 1)"  # noqa: S608 - the constants above
+            f"UPDATE {table} SET attempt = last.n FROM (SELECT {owner} AS id, MAX(attempt) AS n FROM lifecycle_event"  # noqa: S608 - the constants above
+            f" WHERE {condition} GROUP BY {owner}) AS last WHERE last.id = {table}.id AND last.n > 1"
         )
