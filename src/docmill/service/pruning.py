@@ -52,9 +52,7 @@ def delete_batch(
     with reading(home) as queries:
         row = queries.batch(batch)
     batch_id = row["id"]
-    act = carry_out(
-        home, lambda tx: pruning.delete_batch(tx, batch_id, with_documents=with_documents), dry_run=dry_run
-    )
+    act = carry_out(home, lambda tx: pruning.delete_batch(tx, batch_id, with_documents=with_documents), dry_run=dry_run)
     leaving: list[str] = []
     if not dry_run and act.deleted_documents:
         from docmill.service.removing import remove_leaving
