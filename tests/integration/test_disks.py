@@ -146,7 +146,7 @@ def test_a_disk_that_is_full_at_any_write(prepared: Prepared, monkeypatch: pytes
     mill = prepared.fresh()
     with monkeypatch.context() as patch:
         armed(patch, f"{point}=full")
-        with pytest.raises((StorageError, OSError), match="disk is full|No space left"):
+        with pytest.raises((StorageError, OSError), match=r"disk is full|No space left"):
             sync(mill)
     sync(mill)
     assert passages(mill) == prepared.expected

@@ -16,7 +16,7 @@ from conftest import Mill, Working
 from docmill.domain.changes import FoundFile, HashedFile
 from docmill.domain.results import BatchShown, RunResult
 from docmill.errors import InvalidState, SourceFileDenied, StoppedError, UsageError
-from docmill.service import batches, ingesting, running, scheduling, stopping, syncing, timetable
+from docmill.service import batches, ingesting, retrying, running, scheduling, stopping, syncing, timetable
 from docmill.service.due import anything_due, scheduled_group
 from docmill.stores.queries import reading
 from docmill.stores.state import State
@@ -392,3 +392,19 @@ def test_times_where_the_clocks_change_by_half_an_hour() -> None:
 
 def test_the_time_zone_of_the_tests_is_put_back() -> None:
     assert os.environ.get("TZ") != "Europe/Berlin"
+
+
+def test_a_batch_that_looks_after_another_ones_source_answers_for_its_documents(planned: Mill) -> None:
+    mill = planned
+    mill.write("empty.txt", "")
+    mill.sync(workflow="batch", params="quick", overrides=[])
+    batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
+    due(mill)
+    running.work_until_done(mill.home, mill.settings, mill.reporter, [2])
+    shown = batches.status(mill.settings, "nightly")
+    assert (shown.files.total, [error.uri for error in shown.errors]) == (4, ["empty.txt"])
+    mill.write("empty.txt", "Now it has words.\n")
+    assert retrying.retry(mill.settings, mill.reporter, "nightly").errors == []
+    assert mill.found("has words") == ["empty.txt"]
+    again = running.start(mill.settings, mill.reporter, "nightly", documents=["note-000.md"], force=True)
+    assert isinstance(again, RunResult) and again.documents.completed == 1

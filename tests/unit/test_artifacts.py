@@ -55,13 +55,13 @@ def test_documents_survive_their_json() -> None:
     assert ChunkedDocument.from_json(chunked.to_json()) == chunked
 
 
-def test_the_cache_gives_back_vectors_and_keeps_the_first(tmp_path: Path) -> None:
+def test_the_cache_gives_back_vectors_those_that_came_last(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path)
     keys = [bytes([n]) * 32 for n in range(3)]
     cache.add([(keys[0], b"first"), (keys[1], b"second")])
     cache.add([(keys[0], b"other")])
     cache.close()
-    assert EmbeddingCache(tmp_path).find(keys * 400) == {keys[0]: b"first", keys[1]: b"second"}
+    assert EmbeddingCache(tmp_path).find(keys * 400) == {keys[0]: b"other", keys[1]: b"second"}
 
 
 def test_a_damaged_cache_is_set_aside(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from docmill.service.outcomes import run_result
 from docmill.service.targets import Target, find_target
 from docmill.settings import Settings, find_home
 from docmill.sources import folder as folders
-from docmill.stores.queries import Queries, Row, reading
+from docmill.stores.queries import OF_BATCH, Queries, Row, reading
 from docmill.stores.state import catalogue, groups
 from docmill.stores.state.database import Transaction
 
@@ -61,14 +61,14 @@ def retry(
 
 def _failed(queries: Queries, target: Target, files: list[str] | None) -> list[Row]:
     """Failed documents with their last run; those that are named, if any are. Raises DocumentNotFound."""
-    rows = queries.rows(
+    sql = (
         "SELECT d.*, s.folder, r.id AS run_id, r.run_group_id, r.status AS run_status, r.version AS run_version"
         " FROM document d LEFT JOIN source s ON s.name = d.source"
         " JOIN run r ON r.id = (SELECT MAX(id) FROM run WHERE document_id = d.id)"
-        " WHERE d.batch_id = ?1 AND d.state = 'active' AND d.outcome = 'failed'"
-        " AND (?2 IS NULL OR r.run_group_id = ?2) ORDER BY d.uri",
-        [target.batch_id, target.run_group_id],
+        " WHERE {} AND d.state = 'active' AND d.outcome = 'failed' AND (?2 IS NULL OR r.run_group_id = ?2)"
+        " ORDER BY d.uri"
     )
+    rows = queries.rows(sql.format(OF_BATCH), [target.batch_id, target.run_group_id])
     if not files:
         return rows
     missing = sorted(set(files) - {row["uri"] for row in rows})

@@ -21,7 +21,7 @@ from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.service.targets import find_target
 from docmill.settings import Settings, find_home
-from docmill.stores.queries import Queries, Row, reading
+from docmill.stores.queries import OF_BATCH, Queries, Row, reading
 from docmill.stores.state import groups
 
 CACHED_STEPS = ("parse", "chunk", "embed")
@@ -76,15 +76,16 @@ def _detach(home: Path, settings: Settings, batch_id: int, running: list[int], s
         return DetachedResult(
             batch_id=batch_id, run_group_id=None, status="completed", pid=None, log=None, message=said
         )
-    engine, worker, log = find_holder(home), detached.find_worker(home), None
+    engine = None if settings.take_over else find_holder(home)
+    worker, log = None if settings.take_over else detached.find_worker(home), None
     if worker is None:
         worker, log = detached.start_worker(home, settings)
     pid, said = worker, f"process {worker} does it in the background"
-    if engine is not None and engine.pid != worker and not settings.take_over:
-        at_work = engine.state == RUNNING
-        pid, log = (engine.pid, None) if at_work else (worker, log)
-        said = f"{describe(engine)}, {'does it' if at_work else 'is in the way'}; process {worker} in the background"
-        said += " goes on with it should that end before" if at_work else " waits for that"
+    if engine is not None and engine.state != RUNNING:
+        said = f"{describe(engine)}, is in the way; --take-over ends it"
+    elif engine is not None and engine.pid != worker:
+        pid, log = engine.pid, None
+        said = f"{describe(engine)}, does it; process {worker} in the background goes on should that end before"
     return DetachedResult(
         batch_id=batch_id,
         run_group_id=started or running[-1],
@@ -114,6 +115,7 @@ def _begin(
         target = find_target(queries, batch)
         row, waiting = target.batch, due.scheduled_group(queries, target.batch_id)
         selected = _document_ids(queries, row["id"], wish.documents) if wish.documents else None
+        followed = queries.followed_source(row["id"])
     if row["status"] == "paused":
         raise target.refuse(Trigger.START, "docmill resume")
     if waiting is not None and row["status"] == "scheduled":
@@ -124,6 +126,8 @@ def _begin(
     recover_lost_database(home, reporter, pipeline.database)
     with writing(home) as state, state.transaction() as tx:
         selection = Selection(batch_id=row["id"], document_ids=selected, force=wish.force)
+        if followed is not None:
+            selection = Selection(source=followed, document_ids=selected, force=wish.force)
         planned = replace(pipeline.planned_group(row["id"]), no_cache=_not_cached(wish.no_cache, force=wish.force))
         group_id = groups.create_group(tx, planned, selection, most_running=settings.max_running_batches)
         sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
@@ -172,7 +176,7 @@ def _document_ids(queries: Queries, batch_id: int, named: list[str]) -> tuple[st
     """Ids of a batch's documents, by URI or by id. Raises DocumentNotFound."""
     ids = []
     for each in named:
-        sql = "SELECT id FROM document WHERE batch_id = ? AND state = 'active' AND (uri = ? OR id = ?)"
+        sql = f"SELECT id FROM document d WHERE {OF_BATCH} AND state = 'active' AND (uri = ? OR id = ?)"  # noqa: S608 - a constant
         found = queries.value(sql, [batch_id, each, each])
         if found is None:
             raise DocumentNotFound(f"no document {each!r} in this batch", uri=each)

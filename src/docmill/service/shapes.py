@@ -18,7 +18,7 @@ from docmill.domain.results import (
     Stage,
 )
 from docmill.domain.status import Status
-from docmill.stores.queries import Queries, Row
+from docmill.stores.queries import OF_BATCH, Queries, Row
 
 PRIORITY_NAMES = {-1: "low", 0: "normal", 1: "high"}
 
@@ -39,7 +39,7 @@ def problem(row: Row) -> DocumentProblem:
 
 
 def problems_of_batch(queries: Queries, batch_id: int) -> list[DocumentProblem]:
-    return [problem(row) for row in queries.failed_documents("batch_id = ?", [batch_id])]
+    return [problem(row) for row in queries.failed_documents(OF_BATCH, [batch_id])]
 
 
 def problems_of_source(queries: Queries, source: str) -> list[DocumentProblem]:
@@ -98,7 +98,7 @@ def progress(queries: Queries, batch: Row, group: Row | None) -> Progress:
     """Of the newest group; of a batch that was never started, its documents are all to do."""
     if group is None:
         total = int(
-            queries.value("SELECT COUNT(*) FROM document WHERE batch_id = ? AND state = 'active'", [batch["id"]])
+            queries.value(f"SELECT COUNT(*) FROM document d WHERE {OF_BATCH} AND state = 'active'", [batch["id"]])  # noqa: S608 - a constant
         )
         return Progress(
             total_files=total,
@@ -163,7 +163,8 @@ def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
 
 def retry_policy(queries: Queries, batch: Row) -> RetryPolicy:
     retries = queries.value(
-        "SELECT COALESCE(MAX(retry_count), 0) FROM document WHERE batch_id = ? AND state = 'active'", [batch["id"]]
+        f"SELECT COALESCE(MAX(retry_count), 0) FROM document d WHERE {OF_BATCH} AND state = 'active'",  # noqa: S608 - a constant
+        [batch["id"]],
     )
     return RetryPolicy(
         max_retries=batch["max_retries"],

@@ -61,8 +61,9 @@ class _Journal:
     def emit(self, event: Event) -> None:
         self._reporter.emit(event)
         if isinstance(event, CompletedEvent):
-            what = f"batch {event.batch_id}, run group {event.run_group_id}: {event.status}"
-            self._reporter.emit(MessageEvent("info", f"{what}, {event.message}"))
+            how = event.message if event.message.startswith(event.status) else f"{event.status}, {event.message}"
+            text = f"batch {event.batch_id}, run group {event.run_group_id}: {how}"
+            self._reporter.emit(MessageEvent("info", text))
 
     def close(self) -> None:
         self._reporter.close()

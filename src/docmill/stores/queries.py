@@ -22,6 +22,13 @@ from docmill.stores.faults import storage_error
 
 Row = sqlite3.Row
 
+# The documents of batch ?1 among rows ``d`` of document: its own, and those of a source that it names and another batch
+# follows, as a batch does that looks after a folder by schedule.
+OF_BATCH = (
+    "(d.batch_id = ?1 OR d.source = (SELECT b.source FROM batch b JOIN source s ON s.name = b.source"
+    " AND s.batch_id != b.id WHERE b.id = ?1))"
+)
+
 
 class Queries:
     """One read-only connection. Each call sees the newest committed state; ``snapshot`` holds one still."""
@@ -116,10 +123,10 @@ class Queries:
         return [row["id"] for row in rows]
 
     def failed_documents(self, condition: str, values: Sequence[Any], limit: int = 1000) -> list[Row]:
-        """Documents that failed, and stay so. ``condition`` is on ``document`` and written by the caller's code."""
+        """Documents that failed, and stay so. ``condition`` is on ``document d`` and written by the caller's code."""
         columns = "id, uri, source, error_stage, error_code, error_message, error_hint, error_at, retry_count"
         where = f"state = 'active' AND outcome = 'failed' AND {condition}"
-        sql = f"SELECT {columns} FROM document WHERE {where} ORDER BY uri LIMIT ?"  # noqa: S608 - our own condition
+        sql = f"SELECT {columns} FROM document d WHERE {where} ORDER BY uri LIMIT ?"  # noqa: S608 - our own condition
         return self.rows(sql, [*values, limit])
 
     # ---- batches and groups ------------------------------------------------------------------------------------------
@@ -134,6 +141,12 @@ class Queries:
 
     def newest_batches(self, limit: int) -> list[Row]:
         return self.rows("SELECT * FROM batch ORDER BY id DESC LIMIT ?", [limit])
+
+    def followed_source(self, batch_id: int) -> str | None:
+        """The source that a batch names and another batch follows, if it does so."""
+        sql = "SELECT s.name FROM batch b JOIN source s ON s.name = b.source AND s.batch_id != b.id WHERE b.id = ?"
+        name: str | None = self.value(sql, [batch_id])
+        return name
 
     def group(self, group_id: int) -> Row | None:
         return self.row("SELECT * FROM run_group WHERE id = ?", [group_id])
@@ -172,17 +185,13 @@ class Queries:
 
     def file_counts(self, batch_id: int) -> tuple[dict[str, int], dict[str, int]]:
         """Documents of a batch by status and by type; one that has not been read has the type its name promises."""
-        by_status = self.rows(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running')"
-            " THEN 'running' ELSE COALESCE(outcome, 'pending') END AS status, COUNT(*) AS n"
-            " FROM document d WHERE batch_id = ? AND state = 'active' GROUP BY 1 ORDER BY 1",
-            [batch_id],
+        status = (
+            "CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running')"
+            " THEN 'running' ELSE COALESCE(outcome, 'pending') END"
         )
-        by_type = self.rows(
-            "SELECT type, suffix, COUNT(*) AS n FROM document WHERE batch_id = ? AND state = 'active'"
-            " GROUP BY type, suffix",
-            [batch_id],
-        )
+        of_batch = f"FROM document d WHERE {OF_BATCH} AND state = 'active'"
+        by_status = self.rows(f"SELECT {status} AS status, COUNT(*) AS n {of_batch} GROUP BY 1 ORDER BY 1", [batch_id])
+        by_type = self.rows(f"SELECT type, suffix, COUNT(*) AS n {of_batch} GROUP BY type, suffix", [batch_id])
         types: Counter[str] = Counter()
         for row in by_type:
             types[row["type"] or type_by_name(f"x{row['suffix']}") or "unknown"] += row["n"]

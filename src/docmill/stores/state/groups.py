@@ -283,7 +283,8 @@ def retry_runs(
             )
         ]
     if tx.value("SELECT status FROM run_group WHERE id = ?", [group_id]) != Status.RUNNING:
-        fields = {"completed_at": None, "status_message": None, "control": None}
+        # The time that it may take counts anew, or one that had used it up could not be retried.
+        fields = {"completed_at": None, "status_message": None, "control": None, "processing_seconds": 0.0}
         moves.append(Move(Entity.GROUP, Trigger.RETRY, group_id, group_id, fields=fields))
     apply(tx, moves)
     log_group(tx, "info", "trying failed documents again", group_id, documents=len(run_ids))
