@@ -109,7 +109,7 @@ def _put_back(
     group_ids = list(same)
     for group_id, document_ids in changed.items():
         pipeline = pipelines.load(tx.value("SELECT pipeline FROM run_group WHERE id = ?", [group_id]))
-        selection = Selection(batch_id=batch_id, document_ids=tuple(document_ids))
+        selection = Selection(document_ids=tuple(document_ids))
         made = groups.create_group(tx, pipeline.planned_group(batch_id), selection, most_running=most_running)
         group_ids += [made] if made is not None else []
     return sorted(group_ids)
