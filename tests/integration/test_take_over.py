@@ -19,10 +19,11 @@ from conftest import Mill, Working, children_of, is_alive, wait_for
 from docmill.engine import lock, processes, taking_over
 from docmill.engine.lock import EngineLock, holder
 from docmill.engine.runner import Runner, StopFlag
-from docmill.errors import EngineBusy, StaleEngine
+from docmill.errors import EngineBusy, StaleEngine, StorageError
 from docmill.service import databases, home, resuming, stopping
 from docmill.service.contending import Contender
-from docmill.service.holding import busy, find_holder
+from docmill.service.holding import busy, explained, find_holder
+from docmill.stores.state import State, database
 
 pytestmark = pytest.mark.skipif(not processes.has_proc(), reason="looks at processes in /proc")
 
@@ -66,9 +67,9 @@ def undisturbed(mill: Mill) -> Mill:
     return other
 
 
-def stopped_at(mill: Mill, monkeypatch: pytest.MonkeyPatch, point: str) -> subprocess.Popen[str]:
+def stopped_at(mill: Mill, monkeypatch: pytest.MonkeyPatch, point: str, action: str = "stop") -> subprocess.Popen[str]:
     """An engine that has stopped itself there."""
-    monkeypatch.setenv("DOCMILL_FAILPOINTS", f"{point}=stop")
+    monkeypatch.setenv("DOCMILL_FAILPOINTS", f"{point}={action}")
     process = mill.process(SYNC)
     monkeypatch.delenv("DOCMILL_FAILPOINTS")
     wait_for(lambda: (found := holder(mill.home)) and found.state == lock.STOPPED)
@@ -133,6 +134,27 @@ def test_a_stopped_engine_is_taken_over_with_one_generation_of_rows(
     process.communicate()
     assert any("is ended at once" in getattr(event, "message", "") for event in mill.reporter.events)
     check_end(mill, undisturbed(mill))
+
+
+def test_an_engine_that_was_stopped_while_it_held_the_state_is_told_of_and_taken_over(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own lock is held too, so that nobody can write down what is wanted before it is ended."""
+    mill.write_many(DOCUMENTS)
+    process = stopped_at(mill, monkeypatch, "state.commit.before", "stop@6")
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
+    with pytest.raises(StorageError) as locked:
+        State(mill.home).raise_epoch()
+    told = explained(locked.value, mill.settings)
+    assert f"process {process.pid}" in told.message and "stopped" in told.message
+    assert told.hint is not None and "--take-over" in told.hint
+    command = [sys.executable, "-m", "docmill", "--home", str(mill.home), "sync", str(mill.folder), "--take-over"]
+    sets = [word for override in mill.overrides for word in ("--set", override)]
+    done = subprocess.run([*command, *sets], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    check_end(mill)
 
 
 def test_a_stopped_engine_that_is_continued_goes_on_and_so_does_its_follower(

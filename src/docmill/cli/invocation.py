@@ -174,9 +174,19 @@ def _run(
     function: "Callable[..., Result | None]", invocation: Invocation, common: dict[str, Any], values: dict[str, Any]
 ) -> None:
     """Run it, show what it returns, and leave with its exit code."""
+    from docmill.errors import StorageError
+
     invocation.update(**common)
     try:
+        if invocation.take_over:
+            from docmill.service.contending import make_way
+
+            make_way(invocation.settings(), invocation.reporter())
         result = function(invocation, **values)
+    except StorageError as error:
+        from docmill.service.holding import explained
+
+        raise explained(error, invocation.settings()) from error
     except KeyboardInterrupt:  # a command without an engine; an engine drains and says so itself
         from docmill.errors import Interrupted
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.engine.lock import RUNNING
 from docmill.engine.taking_over import take_over
+from docmill.errors import HomeNotFound
 from docmill.service.holding import busy, find_holder
-from docmill.settings import Settings
+from docmill.settings import Settings, find_home
+
+
+def make_way(settings: Settings, reporter: Reporter) -> None:
+    """Where it is asked for, end an engine that is stopped or hangs, before anything else is done.
+
+    It may have been stopped while it held SQLite's own lock, so that nobody could even write down what is wanted. One
+    that is healthy is ended later, when its lock is needed.
+    """
+    if not settings.take_over:
+        return
+    with suppress(HomeNotFound):
+        Contender(find_home(settings), settings, reporter).has_taken_over(spare_healthy=True)
 
 
 class Contender:

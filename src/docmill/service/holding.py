@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from docmill.domain.results import EngineHolder
 from docmill.engine import lock
-from docmill.errors import EngineBusy
+from docmill.errors import EngineBusy, HomeNotFound, StorageError
+from docmill.settings import Settings, find_home
 
 
 def find_holder(home: Path) -> EngineHolder | None:
@@ -50,3 +52,15 @@ def _hint(home: Path, found: EngineHolder) -> str | None:
             kept = " ".join(str(pid) for pid, _command in lock.keepers(home))
             return f"end whoever holds the lock: kill {kept}" if kept else "end whoever holds the lock"
     return None
+
+
+def explained(error: StorageError, settings: Settings) -> StorageError:
+    """The error, with who is in the way, where an engine was stopped or hangs while it held SQLite's own lock."""
+    if not error.context.get("locked"):
+        return error
+    with suppress(HomeNotFound):
+        found = find_holder(find_home(settings))
+        if found is not None and found.state != lock.RUNNING:
+            message = f"{error.message}; the engine of this home is {describe(found)}"
+            return StorageError(message, hint=found.hint, holder=found.model_dump(), **error.context)
+    return error

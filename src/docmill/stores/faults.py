@@ -82,7 +82,8 @@ def storage_error(error: BaseException, doing: str = "", *, home: Path | None = 
         found = _READ_ONLY
     what, hint = found
     name = cause.filename if isinstance(cause, OSError) else None
-    return StorageError(": ".join(str(part) for part in (doing, what, name) if part), hint=hint)
+    context = {"locked": True} if found is _CODES[sqlite3.SQLITE_BUSY] else {}
+    return StorageError(": ".join(str(part) for part in (doing, what, name) if part), hint=hint, **context)
 
 
 def _found(cause: BaseException) -> tuple[str, str] | None:
