@@ -114,7 +114,7 @@ def test_a_run_shows_its_steps_with_their_attempts(worked: Mill) -> None:
     assert [step.name for step in run.steps] == ["validate", "parse", "chunk", "embed", "store"]
     assert [step.number for step in run.steps] == [0, 1, 2, 3, 4]
     parse = run.steps[1]
-    assert (parse.attempt, parse.retry, parse.retries, parse.status, parse.retry_at) == (2, 1, 2, "completed", None)
+    assert (parse.attempt, parse.retry, parse.retries, parse.status, parse.retry_at) == (2, 1, 3, "completed", None)
     assert parse.worker_id
     assert all(step.duration is not None and step.duration >= 0 for step in run.steps)
     assert run.steps[3].status_meta == {"embedded": 1, "reused": 0}
