@@ -19,6 +19,7 @@ import pytest
 from conftest import QUICK, Mill, Working, wait_for
 from docmill.domain.planning import PlannedGroup, PlannedStep, Selection
 from docmill.engine import notices
+from docmill.engine.background import ServiceLock
 from docmill.errors import UsageError
 from docmill.service import batches, delivering, handlers
 from docmill.service.delivering import Options
@@ -623,7 +624,7 @@ def test_a_command_that_ends_a_group_can_wake_a_deliverer(hooked: Mill, monkeypa
     assert not notices.wake(hooked.home, hooked.settings)
     group(hooked, batch(hooked), group_end=[{"type": "command", "command": "true"}])
     assert notices.wake(hooked.home, hooked.settings)
-    with notices.DeliverLock(hooked.home) as lock:
+    with ServiceLock(hooked.home, notices.NAME) as lock:
         assert lock.acquire()
         assert not notices.wake(hooked.home, hooked.settings)
     assert started == [hooked.home]

@@ -19,10 +19,11 @@ from docmill.cli import output
 from docmill.domain.changes import FoundFile, HashedFile
 from docmill.domain.events import MessageEvent
 from docmill.domain.results import DetachedResult
+from docmill.engine.background import ServiceLock
 from docmill.engine.lock import holder
 from docmill.errors import HomeNotFound
 from docmill.service import batches, ingesting, running, stopping, syncing, working
-from docmill.service.detached import WorkerLock, find_worker
+from docmill.service.detached import NAME, find_worker
 from docmill.stores.state import State
 
 QUICK_SET = "id: quick\nname: Quick\nconfig:\n  embed: {method: hashing, model: hashing-64}\n"
@@ -210,9 +211,9 @@ def test_detached_beside_an_engine_it_leaves_the_work_to_that_and_stands_by(
 
 def test_many_detached_starts_need_one_worker(planned: Mill) -> None:
     mill = planned
-    lock = WorkerLock(mill.home)
+    lock = ServiceLock(mill.home, NAME)
     assert lock.acquire() and lock.acquire()
-    assert not WorkerLock(mill.home).acquire()
+    assert not ServiceLock(mill.home, NAME).acquire()
     assert find_worker(mill.home) == os.getpid()
     for name in ("one", "two"):
         answer = running.start(mill.settings, mill.reporter, batch(mill, name), detach=True)

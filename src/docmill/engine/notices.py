@@ -7,91 +7,38 @@ starts ``docmill deliver`` in the background. Nothing here may fail or hold up a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 from docmill.domain.events import now
 from docmill.domain.payloads import PROGRESS
 from docmill.domain.results import EngineHolder
+from docmill.engine import background
 from docmill.engine.ledger import Ledger
 from docmill.engine.work import GroupWork
 from docmill.settings import Settings
 from docmill.stores.queries import Queries, reading
 from docmill.stores.state import outbox
 
+NAME = "deliver"
 PROGRESS_SECONDS = 5.0  # between two progress notices of a group
 START_SECONDS = 5.0  # between two tries to start a deliverer
 _BEGIN_SECONDS = 1.0  # what a deliverer may need until it holds its lock
-_LOG_BYTES = 1024 * 1024
 _DUE = "SELECT 1 FROM delivery WHERE status = 'pending' AND next_at <= ? LIMIT 1"
 
 
-class DeliverLock:
-    """One deliverer a home, by flock. The file's content says who it is, and means nothing once the lock is free."""
-
-    def __init__(self, home: Path) -> None:
-        self._path = _lock_path(home)
-        self._descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Never waits."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        command = " ".join(["docmill", *sys.argv[1:]])[:500]
-        record = json.dumps({"pid": os.getpid(), "started_at": now(), "command": command})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, record.encode("utf-8", "replace"), 0)
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def __enter__(self) -> DeliverLock:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 def deliverer(home: Path) -> EngineHolder | None:
-    """The process that delivers now. Looks without taking the lock for longer than the look."""
-    path = _lock_path(home)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        try:
-            return EngineHolder(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError):  # it is writing its name this very moment
-            return EngineHolder(pid=0, started_at=now(), command="docmill deliver")
-    finally:
-        os.close(descriptor)
-    return None
+    """The process that delivers now."""
+    return background.at_work(home, NAME)
 
 
 def wake(home: Path, settings: Settings) -> bool:
     """Start a deliverer where something is due and none is at work: for commands that end a group without an engine."""
-    with contextlib.suppress(OSError, sqlite3.Error), reading(home) as queries:
+    with contextlib.suppress(OSError, subprocess.SubprocessError, sqlite3.Error), reading(home) as queries:
         if queries.value(_DUE, [now()]) and deliverer(home) is None:
             _start(home, settings)
             return True
@@ -136,29 +83,16 @@ class Notices:
     def _send(self, queries: Queries, pause: float) -> None:
         if time.monotonic() - self._started < pause:
             return
-        with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(OSError, subprocess.SubprocessError, sqlite3.Error):
             if queries.value(_DUE, [now()]) and deliverer(self._home) is None:
                 self._started = time.monotonic()
                 _start(self._home, self._settings)
 
 
 def _start(home: Path, settings: Settings) -> None:
-    """A deliverer in a session of its own, and nobody's child: it outlives the engine, and no one waits for it."""
-    log = home / "logs" / "deliver.log"
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
-    python = [sys.executable, "-P", "-m", "docmill"]
-    with log.open("ab") as stream:
-        subprocess.run(  # noqa: S603 - our own program
-            ["/bin/sh", "-c", '"$0" "$@" &', *python, "--home", str(home), "deliver", "--follow", "--json"],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            cwd=home,
-            env={**os.environ, "DOCMILL_ALLOWED_HOSTS": json.dumps(list(settings.allowed_hosts))},
-            start_new_session=True,
-            check=False,
-        )
+    """A deliverer that outlives the engine; no one waits for it."""
+    allowed = json.dumps(list(settings.allowed_hosts))
+    background.start(home, NAME, ["--follow", "--json"], {"DOCMILL_ALLOWED_HOSTS": allowed})
 
 
 def _done(group: GroupWork) -> int:
@@ -169,7 +103,3 @@ def _how_far(group: GroupWork) -> str:
     stages = ((name, counts["done"] + counts["failed"]) for name, counts in group.stages.items())
     stage = next((name for name, passed in stages if passed < group.total), "finishing")
     return f"{stage}: {_done(group)} of {group.total} documents done"
-
-
-def _lock_path(home: Path) -> Path:
-    return home / "deliver.lock"

@@ -24,7 +24,8 @@ from docmill.domain.events import now
 from docmill.domain.results import DeliverResult
 from docmill.domain.workflow import CommandHandler, Handler, WebhookHandler
 from docmill.engine import lock
-from docmill.engine.notices import DeliverLock, deliverer
+from docmill.engine.background import ServiceLock
+from docmill.engine.notices import NAME, deliverer
 from docmill.errors import Interrupted, StoppedError
 from docmill.service.handlers import Caller, Outcome, Parcel, told_name
 from docmill.service.signals import stop_on_signals
@@ -70,7 +71,7 @@ def deliver(settings: Settings, options: Options, *, given_up: bool = False) -> 
     """
     home, began = find_home(settings), time.perf_counter()
     delivered = failed = 0
-    with DeliverLock(home) as own, reading(home) as queries, stop_on_signals() as stop:
+    with ServiceLock(home, NAME) as own, reading(home) as queries, stop_on_signals() as stop:
         if not _acquired(own, options, queries, stop):
             return _result(queries, began, delivered, failed, already=home)
         state = State(home)
@@ -95,7 +96,7 @@ def deliver(settings: Settings, options: Options, *, given_up: bool = False) -> 
         return _result(queries, began, delivered, failed)
 
 
-def _acquired(own: DeliverLock, options: Options, queries: Queries, stop: StopFlag) -> bool:
+def _acquired(own: ServiceLock, options: Options, queries: Queries, stop: StopFlag) -> bool:
     """Whether this process may deliver. Waits for another one, if asked to, for as long as that has something left."""
     deadline = time.monotonic() + options.timeout
     while not own.acquire():

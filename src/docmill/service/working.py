@@ -13,11 +13,12 @@ from pathlib import Path
 
 from docmill.domain.events import CompletedEvent, Event, MessageEvent, Reporter, now
 from docmill.domain.results import DocumentCounts, WorkerResult
+from docmill.engine.background import ServiceLock
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import HomeNotFound, StoppedError
 from docmill.service import due
 from docmill.service.contending import Contender
-from docmill.service.detached import WorkerLock
+from docmill.service.detached import NAME
 from docmill.service.following import Follower
 from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.settings import Settings, find_home
@@ -38,7 +39,7 @@ def work(settings: Settings, reporter: Reporter, *, once: bool = False, poll: fl
     """
     home = find_home(settings)
     journal = _Journal(OutlivesTerminal(reporter))
-    lock = WorkerLock(home)
+    lock = ServiceLock(home, NAME)
     with stop_on_signals(journal, seconds=settings.seconds_left) as stop, reading(home) as queries:
         worker = _Worker(home, settings, journal, stop, queries)
         try:
