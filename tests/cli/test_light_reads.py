@@ -13,7 +13,7 @@ from docmill import settings
 from docmill.service import batches
 from docmill.service.home import init
 
-HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "fastembed", "onnxruntime", "pebble")
+HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "fastembed", "onnxruntime")
 READS = (
     ("--help",),
     ("status",),

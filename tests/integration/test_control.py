@@ -63,6 +63,18 @@ def test_pause_and_resume(slow: Mill) -> None:
     assert sorted(mill.noted("parse")) == sorted(set(mill.noted("parse"))), "a file was parsed twice"
 
 
+def test_a_pause_waits_for_what_workers_are_at_and_not_for_what_they_would_be_given_next(
+    slow: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCMILL_TRAPS_PARSE_S", "1")
+    work = Working(lambda: start(slow))
+    wait_for(lambda: slow.noted("parse"))
+    begun_by_then = len(slow.noted("parse"))
+    stopping.pause(slow.settings, "1")
+    work.result()
+    assert len(slow.noted("parse")) <= begun_by_then + slow.settings.document_workers
+
+
 def test_pause_of_what_nobody_works_on(slow: Mill) -> None:
     mill = slow
     process = mill.process("from docmill.service import running\nrunning.start(mill.settings, mill.reporter, '1',"

@@ -83,10 +83,10 @@ def test_a_sync_of_nothing_writes_nothing_and_loads_nothing(mill: Mill) -> None:
     code = """
         result = mill.sync()
         assert result.run_group_id is None
-        heavy = {"sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "fastembed", "onnxruntime", "numpy", "pebble"}
+        heavy = {"sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "fastembed", "onnxruntime", "numpy"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         assert mill.search("notes", mode="hybrid").hits
-        assert not {"sqlmodel", "sqlalchemy", "pebble"} & set(sys.modules)
+        assert not {"sqlmodel", "sqlalchemy"} & set(sys.modules)
     """
     process = mill.process("\n".join(line[8:] for line in code.splitlines()))
     _out, err = process.communicate(timeout=60)

@@ -17,7 +17,7 @@ from docmill.stores.queries import reading
 from docmill.stores.state import State
 
 DOCUMENTS = 10
-HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "onnxruntime", "pebble")
+HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "onnxruntime")
 START = """
 from docmill.service import running
 running.start(mill.settings, mill.reporter, '1', overrides=list(mill.overrides))

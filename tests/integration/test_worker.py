@@ -276,7 +276,7 @@ def test_a_home_that_is_replaced_ends_it(planned: Mill) -> None:
 def test_one_that_idles_is_light(planned: Mill) -> None:
     code = (
         "import sys\nfrom docmill.service import working\nworking.work(mill.settings, mill.reporter, once=True)\n"
-        "print(sorted({'sqlmodel', 'sqlalchemy', 'lancedb', 'croniter', 'pebble', 'httpx'} & set(sys.modules)))"
+        "print(sorted({'sqlmodel', 'sqlalchemy', 'lancedb', 'croniter', 'httpx'} & set(sys.modules)))"
     )
     batch(planned, "later", cron="@yearly")
     alone = subprocess.run(

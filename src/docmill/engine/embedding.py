@@ -10,7 +10,7 @@ import json
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from dataclasses import replace
 
 from docmill.domain import identity
@@ -21,6 +21,7 @@ from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.pools import THREADS, Done, Executor
 from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.engine.workers import WorkerDied
 from docmill.errors import DefinitionError, DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
 from docmill.steps.embed import Text, estimate_tokens, micro_batches
 from docmill.stores.embedding_cache import EmbeddingCache
@@ -58,16 +59,16 @@ class EmbedStage:
         self._computed: dict[int, set[bytes]] = defaultdict(set)  # of groups that do not use the cache
         self._saved = time.monotonic()
         self._warmed = False
-        self._in_flight: list[tuple[list[Text], Future[bytes]]] = []
+        self._in_flight: dict[Future[bytes], tuple[list[Text], int]] = {}
 
     @property
     def running(self) -> int:
-        """Micro-batches that workers are at."""
+        """Micro-batches that workers have."""
         return len(self._in_flight)
 
     def computes_for(self, group: GroupWork) -> bool:
         """Whether a worker is at a text that this group asked for."""
-        return any(self._owners.get(text.key) is group for batch, _future in self._in_flight for text in batch)
+        return any(self._owners.get(text.key) is group for batch, _tries in self._in_flight.values() for text in batch)
 
     @property
     def backlog(self) -> int:
@@ -122,9 +123,8 @@ class EmbedStage:
             texts = [text.text for text in batch]
             method = self._pipeline.embed.method
             limit = self._pipeline.embed.timeout_s
-            task = (self, batch, tries)
-            future = self._executor().submit(task, worker.run_embed, method, params, THREADS, texts, timeout=limit)
-            self._in_flight.append((batch, future))
+            future = self._executor().submit(self, worker.run_embed, method, params, THREADS, texts, timeout=limit)
+            self._in_flight[future] = batch, tries
         if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
             self.save()
 
@@ -135,7 +135,12 @@ class EmbedStage:
         self._saved = time.monotonic()
 
     def drop(self, group_id: int) -> list[Work]:
-        """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded."""
+        """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded, unless a worker
+        is at them.
+        """
+        for future in [future for future in self._in_flight if not future.running() and not future.done()]:
+            future.cancel()
+            self._batches.appendleft(self._in_flight.pop(future))
         dropped: dict[int, Work] = {}
         for key in list(self._waiting):
             kept = []
@@ -152,29 +157,20 @@ class EmbedStage:
 
     def kill(self) -> None:
         """Kill the workers that are at nothing but texts that nobody wants. To be called after :meth:`drop`."""
-        wanted = []
-        for batch, future in self._in_flight:
-            if any(self._waiting.get(text.key) for text in batch):
-                wanted.append((batch, future))
-            else:
+        for future, (batch, _tries) in list(self._in_flight.items()):
+            if not any(self._waiting.get(text.key) for text in batch):
                 for text in batch:
                     self._wanted(text.key)
+                del self._in_flight[future]
                 future.cancel()
-        self._in_flight = wanted
 
     def done(self, done: Done) -> None:
         """A micro-batch is back, or its worker is not."""
-        from pebble import ProcessExpired
-
-        _stage, batch, tries = done.tag
-        left = [each for each in self._in_flight if each[0] is not batch]
-        if len(left) == len(self._in_flight):
-            return  # killed: whatever became of it is not wanted any more
-        self._in_flight = left
+        if done.future not in self._in_flight:
+            return  # taken back: whatever became of it is not wanted any more
+        batch, tries = self._in_flight.pop(done.future)
         try:
             data: bytes = done.future.result()
-        except CancelledError:
-            return
         except (MissingError, DefinitionError):
             raise  # the model, the disk or a plug-in is gone: no document's fault
         except TimeoutError:
@@ -183,7 +179,7 @@ class EmbedStage:
         except DocumentError as error:  # an embedder that knows what is wrong says so
             self._again(batch, tries, error)
             return
-        except ProcessExpired as error:
+        except WorkerDied as error:
             self._again(batch, tries, WorkerCrashed(f"the embedding worker died (exit code {error.exitcode})"))
             return
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the outcome of the texts it was given

@@ -6,7 +6,6 @@ import json
 import signal
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import now
@@ -15,6 +14,7 @@ from docmill.engine import worker
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import StepRow, Work
+from docmill.engine.workers import WorkerDied
 from docmill.errors import (
     DamagedArtifact,
     DefinitionError,
@@ -111,7 +111,7 @@ class LegStage:
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's documents that wait out again. Those that run are left to end, or to :meth:`kill`."""
-        dropped: list[Work] = []
+        dropped = self._recall([work for work in self.running.values() if work.group.id == group_id and not work.begun])
         for key, same in self._same.items():
             dropped += [work for work in same if work.group.id == group_id]
             self._same[key] = [work for work in same if work.group.id != group_id]
@@ -128,13 +128,15 @@ class LegStage:
 
     def kill(self, group_id: int) -> list[Work]:
         """Kill the workers of a group's running documents. To be called after :meth:`drop`."""
-        killed = [work for work in self.running.values() if work.group.id == group_id]
-        for work in killed:
+        return self._recall([work for work in self.running.values() if work.group.id == group_id])
+
+    def _recall(self, works: list[Work]) -> list[Work]:
+        for work in works:
             del self.running[work.run_id]
             self._promote(work, {})
             if work.future is not None:
                 work.future.cancel()
-        return killed
+        return works
 
     def _promote(self, work: Work, refs: dict[str, ArtifactRef]) -> None:
         """Another group's document of the same bytes takes the place of one that is dropped."""
@@ -146,8 +148,9 @@ class LegStage:
 
     def done(self, done: Done) -> None:
         work: Work = done.tag
-        if self.running.pop(work.run_id, None) is None:
-            return  # killed: whatever became of it is not wanted any more
+        if work.future is not done.future or self.running.get(work.run_id) is not work:
+            return  # taken back: whatever became of it is not wanted any more
+        del self.running[work.run_id]
         same = self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
         outcome = self._outcome(work, done)
         if outcome is None:
@@ -167,8 +170,6 @@ class LegStage:
 
     def _outcome(self, work: Work, done: Done) -> LegOutcome | None:
         """The worker's answer, or what stands for it; None where the worker died and the document has tries left."""
-        from pebble import ProcessExpired
-
         try:
             outcome: LegOutcome = done.future.result()
             return outcome
@@ -178,7 +179,7 @@ class LegStage:
             )
         except (MissingError, DefinitionError):
             raise  # the disk, the model or a plug-in is gone: no document's fault
-        except ProcessExpired as error:
+        except WorkerDied as error:
             if error.exitcode == -signal.SIGXCPU:
                 return self._ended(work, DocumentTimeout("it used up the processor time of a document"))
             work.crashes += 1
@@ -189,8 +190,6 @@ class LegStage:
             if crashes < MOST_CRASHES:
                 return None
             failure = WorkerCrashed(f"it took {crashes} workers down (exit code {error.exitcode})")
-        except CancelledError:
-            return None
         except Exception as error:  # noqa: BLE001 - an answer that could not be sent is this document's outcome
             failure = ProcessingError(f"its worker could not answer: {type(error).__name__}: {str(error)[:300]}")
         return self._ended(work, failure)

@@ -25,7 +25,7 @@ from docmill.engine.embedding import EmbedStage
 from docmill.engine.ledger import Ledger
 from docmill.engine.legs import LegStage
 from docmill.engine.notices import Notices
-from docmill.engine.pools import Done, Pools, ProcessExecutor
+from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, StepRow, Work
@@ -89,7 +89,7 @@ class Runner:
             str(home),
             self.ledger,
             ArtifactStore(home),
-            lambda: self.pools.documents(max((group.remaining for group in self.groups.values()), default=1)),
+            self.pools.documents,
             self.pools.solo,
             at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
@@ -206,7 +206,7 @@ class Runner:
         try:
             done = self.results.get(timeout=WAIT_SECONDS)
             while True:
-                (self.legs.done if isinstance(done.tag, Work) else done.tag[0].done)(done)
+                (self.legs if isinstance(done.tag, Work) else done.tag).done(done)
                 done = self.results.get_nowait()
         except queue.Empty:
             return
@@ -364,7 +364,7 @@ class Runner:
         if name not in self.embeds:
             workers = self.settings.embed_workers if group.remaining > 2 else 1
 
-            def pool() -> ProcessExecutor:
+            def pool() -> Executor:
                 return self.pools.embedder(name, pipeline, workers)
 
             self.embeds[name] = EmbedStage(

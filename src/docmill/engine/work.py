@@ -135,6 +135,11 @@ class Work:
     future: Future[Any] | None = None
     failure: Failure | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether a worker has, or has had, its task."""
+        return self.future is not None and (self.future.running() or self.future.done())
+
     def step(self, step_type: str) -> StepRow:
         """The row of a step type that a pipeline has once."""
         return next(row for row in self.steps.values() if row.type == step_type)
