@@ -155,9 +155,10 @@ def test_events_that_were_told_twice_become_attempts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("point", ["migrate.backup.before", "migrate.backup.after", "migrate.commit.before",
                                    "migrate.commit.after"])  # fmt: skip
 def test_killed_while_it_is_brought_forward(old: Mill, point: str) -> None:
+    was = version_of(old)
     killed = docmill(old, "status", DOCMILL_FAILPOINTS=f"{point}=kill")
     assert killed.returncode == -signal.SIGKILL
-    assert version_of(old) == (schema_version.CURRENT if point == "migrate.commit.after" else 1)
+    assert version_of(old) == (schema_version.CURRENT if point == "migrate.commit.after" else was)
     Queries(old.home).close()
     assert version_of(old) == schema_version.CURRENT
     assert old.sync(source="docs").chunks.embedded == 0
@@ -166,12 +167,13 @@ def test_killed_while_it_is_brought_forward(old: Mill, point: str) -> None:
 
 @pytest.mark.parametrize("point", ["migrate.backup.before", "migrate.commit.before"])
 def test_no_room_to_bring_it_forward(old: Mill, point: str) -> None:
+    was = version_of(old)
     full = docmill(old, "status", "--json", DOCMILL_FAILPOINTS=f"{point}=full")
     error = json.loads(full.stdout)["error"]
     assert (full.returncode, error["code"]) == (7, "STORAGE_ERROR")
     assert "the disk is full" in error["message"]
     assert "as it was" in error["hint"]
-    assert version_of(old) == 1
+    assert version_of(old) == was
     Queries(old.home).close()
     assert version_of(old) == schema_version.CURRENT
 
@@ -187,25 +189,27 @@ def test_two_that_open_it_at_once_both_succeed(old: Mill) -> None:
 
 
 def test_an_engine_of_the_older_docmill_is_not_disturbed(old: Mill) -> None:
+    was = version_of(old)
     lock = old.home / "engine.lock"
     lock.write_text('{"pid": 4242, "started_at": "2026-01-01T00:00:00.000Z", "command": "docmill sync docs"}')
     with lock.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(EngineBusy, match="4242"):
             Queries(old.home)
-        assert version_of(old) == 1
+        assert version_of(old) == was
     Queries(old.home).close()  # what the file still says of the engine that has gone means nothing
     assert version_of(old) == schema_version.CURRENT
 
 
 def test_rows_that_hang_in_the_air_are_not_brought_forward(old: Mill) -> None:
+    was = version_of(old)
     connection = sqlite3.connect(old.home / "state.db")
     connection.execute("UPDATE run SET run_group_id = 999 WHERE id = 1")
     connection.commit()
     connection.close()
     with pytest.raises(StorageError, match="rows that are not there"):
         Queries(old.home)
-    assert version_of(old) == 1
+    assert version_of(old) == was
 
 
 @pytest.mark.parametrize("version", [schema_version.CURRENT + 1, 0])

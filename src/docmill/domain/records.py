@@ -38,13 +38,19 @@ class HomeMeta(SQLModel, table=True):
 
 
 class Source(SQLModel, table=True):
-    """A named place that documents come from, and the batch that follows it."""
+    """A named place that documents come from, and the batch that follows it.
+
+    ``include``, ``exclude`` and ``overrides`` are those of its last sync that named any. ``rules``: what holds for files
+    that a glob matches: ``[{"glob", "set": [KEY=VALUE], "meta": {}}]``.
+    """
 
     __tablename__: ClassVar[str] = "source"
     name: str = Field(primary_key=True)
     folder: str | None = Field(default=None, index=True)
     include: str = "[]"
     exclude: str = "[]"
+    overrides: str = Field(default="[]", sa_column_kwargs=_since("'[]'"))
+    rules: str = Field(default="[]", sa_column_kwargs=_since("'[]'"))
     batch_id: int | None = Field(default=None, foreign_key="batch.id")
     created_at: str
 
@@ -77,7 +83,11 @@ class Batch(SQLModel, table=True):
 
 
 class Document(SQLModel, table=True):
-    """One ``(source, uri)``. ``failed_key`` names the pipeline that the current content has failed in for good."""
+    """One ``(source, uri)``. ``failed_key`` names the pipeline that the current content has failed in for good.
+
+    ``profile``: the overrides that its source's rules give it, a JSON list, or empty. ``origin``: of what was fetched,
+    ``{"url", "etag", "last_modified", "fetched_at"}``.
+    """
 
     __tablename__: ClassVar[str] = "document"
     __table_args__ = (
@@ -101,6 +111,8 @@ class Document(SQLModel, table=True):
     ctime_ns: int = Field(sa_type=BigInteger)
     hashed_at_ns: int = Field(sa_type=BigInteger)
     meta: str = "{}"
+    profile: str = Field(default="", sa_column_kwargs=_since("''"))
+    origin: str = Field(default="{}", sa_column_kwargs=_since("'{}'"))
     failed_key: str | None = None
     outcome: str | None = None  # completed, failed
     degraded: bool = False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docmill.errors import StorageError
 
-CURRENT = 2
+CURRENT = 3
 
 
 def require_current(home: Path, found: int) -> bool:

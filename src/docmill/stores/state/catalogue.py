@@ -160,6 +160,8 @@ def _insert(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, met
         "ctime_ns": stat.ctime_ns,
         "hashed_at_ns": hashed.hashed_at_ns,
         "meta": json.dumps(meta, ensure_ascii=False),
+        "profile": "",
+        "origin": "{}",
         "degraded": 0,
         "chunk_count": 0,
         "retry_count": 0,
