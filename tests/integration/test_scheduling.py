@@ -16,7 +16,7 @@ from conftest import Mill, Working
 from docmill.domain.changes import FoundFile, HashedFile
 from docmill.domain.results import BatchShown, RunResult
 from docmill.errors import InvalidState, SourceFileDenied, StoppedError, UsageError
-from docmill.service import batches, ingesting, retrying, running, scheduling, stopping, syncing, timetable
+from docmill.service import batches, ingesting, looking, retrying, running, scheduling, stopping, timetable
 from docmill.service.due import anything_due, scheduled_group
 from docmill.stores.queries import reading
 from docmill.stores.state import State
@@ -218,7 +218,7 @@ def test_a_file_that_cannot_be_read_is_logged(planned: Mill, monkeypatch: pytest
     def denied(file: FoundFile) -> HashedFile:
         raise SourceFileDenied(f"{file.uri} cannot be read")
 
-    monkeypatch.setattr(syncing.folders, "hash_file", denied)
+    monkeypatch.setattr(looking.folders, "hash_file", denied)
     batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
     assert due(mill) == [2]
     logged = mill.state("SELECT level, message FROM log_entry WHERE run_group_id = 2 AND level = 'error'")
@@ -235,7 +235,7 @@ def test_while_too_many_run_no_folder_is_read(planned: Mill, monkeypatch: pytest
     state.close()
     mill.flags = {"max_running_batches": 1}
     with monkeypatch.context() as patched:
-        patched.setattr(syncing, "look", lambda *_args, **_more: pytest.fail("the folder was read"))
+        patched.setattr(scheduling, "look", lambda *_args, **_more: pytest.fail("the folder was read"))
         assert due(mill) == []
     assert groups(mill)[1] == ("scheduled", "2020-01-01T00:00:00.000Z")
     mill.flags = {}

@@ -101,7 +101,7 @@ def test_the_result_is_what_the_contract_names(mill: Mill) -> None:
         "batch_id", "run_group_id", "source", "folder", "database", "status", "scan", "ignored", "documents", "chunks",
         "seconds", "errors", "reason",
     }  # fmt: skip
-    assert set(result) == one | {"sources"}
+    assert set(result) == one | {"sources", "skipped"}
     assert set(result["sources"][0]) == one
     assert result["source"] == "docs"
     assert result["folder"] == str(mill.folder)

@@ -22,7 +22,7 @@ from docmill.domain.results import DetachedResult
 from docmill.engine.background import ServiceLock
 from docmill.engine.lock import holder
 from docmill.errors import HomeNotFound
-from docmill.service import batches, ingesting, running, stopping, syncing, working
+from docmill.service import batches, ingesting, looking, running, stopping, working
 from docmill.service.detached import NAME, find_worker
 from docmill.stores.state import State
 
@@ -297,13 +297,13 @@ def test_an_engine_goes_on_while_a_large_folder_is_read(planned: Mill, monkeypat
     batches.create_batch(mill.settings, name="nightly", params="quick", source="docs", scheduled_start=PAST)
     monkeypatch.setattr(working, "DUE_SECONDS", 0.0)
     monkeypatch.setattr(working.due, "anything_due", lambda _queries: working_now(mill))
-    done, hash_file = threading.Event(), syncing.folders.hash_file
+    done, hash_file = threading.Event(), looking.folders.hash_file
 
     def slowly(file: FoundFile) -> HashedFile:
         assert done.wait(30), "the engine waits for a folder to be read"
         return hash_file(file)
 
-    monkeypatch.setattr(syncing.folders, "hash_file", slowly)
+    monkeypatch.setattr(looking.folders, "hash_file", slowly)
     work = Working(lambda: working.work(mill.settings, mill.reporter, once=True))
     wait_for(lambda: statuses(mill)["quick one"] == "completed")
     done.set()

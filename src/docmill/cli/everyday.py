@@ -51,12 +51,15 @@ def init(
     events=True,
     lock=True,
     limit=True,
-    example="docmill sync ~/papers\ndocmill sync notes --exclude 'drafts/**' --set chunk.size=160",
+    example="docmill sync ~/papers\ndocmill sync\ndocmill sync notes --exclude 'drafts/**' --set chunk.size=160",
 )
 def sync(
     invocation: Invocation,
     *,
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow.")],
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to follow; else all sources."),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
@@ -85,7 +88,8 @@ def sync(
 ) -> "Result":
     """Make the index follow folders: new, changed, renamed and deleted files.
 
-    Running it again does only what is still to do; nothing is parsed or embedded twice.
+    Running it again does only what is still to do; nothing is parsed or embedded twice. A source remembers definitions,
+    values and patterns that were named, until others are.
     """
     from docmill.cli.degraded import judged
     from docmill.service import syncing
@@ -93,7 +97,7 @@ def sync(
     result = syncing.sync(
         invocation.settings(),
         invocation.reporter(),
-        folders,
+        folders or [],
         source=source,
         workflow=workflow,
         params=params,

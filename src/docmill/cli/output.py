@@ -45,7 +45,8 @@ def exit_code(result: Result) -> int:
             return STOPPED
         return NOT_CLEAN if result.reason and result.stopped_by is None else CLEAN
     if isinstance(result, SyncResult):
-        return max((_of_run(each) for each in (result, *result.sources)), default=CLEAN)
+        ends = [_of_run(each) for each in (result, *result.sources)]
+        return max(*ends, NOT_CLEAN if result.skipped else CLEAN)
     return _of_run(result) if isinstance(result, RunResult) else CLEAN
 
 

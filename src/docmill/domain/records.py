@@ -40,8 +40,8 @@ class HomeMeta(SQLModel, table=True):
 class Source(SQLModel, table=True):
     """A named place that documents come from, and the batch that follows it.
 
-    ``include``, ``exclude`` and ``overrides`` are those of its last sync that named any. ``rules``: what holds for files
-    that a glob matches: ``[{"glob", "set": [KEY=VALUE], "meta": {}}]``.
+    ``include``, ``exclude`` and ``overrides`` are those of its last sync that named any. ``rules``: what holds for
+    files that a glob matches: ``[{"glob", "set": [KEY=VALUE], "meta": {}}]``.
     """
 
     __tablename__: ClassVar[str] = "source"

@@ -157,12 +157,14 @@ class Runner:
             group.claimed = time.monotonic()
             self._claims += 1
             self.active.update((work.run_id, work) for work in works)
-            if works and self._importing.ident is None:
-                self._importing.start()
             group.active += len(works)
             if not works:  # what is left waits for its next try
                 group.claim_after = time.monotonic() + LOOK_SECONDS
             self.legs.add(works)
+            if works and self._importing.ident is None:
+                import numpy  # noqa: F401 - two threads that first import it at once may see half of it
+
+                self._importing.start()
             if len(self.legs):  # where every document has its chunks already, there is seldom anything to embed
                 self._embed_stage(group).warm()
             if works and group.remaining > group.active:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter, now
 from docmill.domain.planning import PlannedGroup, Selection
+from docmill.domain.sources import Wishes
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import (
     ConcurrentBatchLimit,
@@ -24,12 +25,12 @@ from docmill.errors import (
     StoppedError,
     StorageError,
 )
-from docmill.service import due, sources, syncing, timetable
+from docmill.service import due, sources, timetable
 from docmill.service.controlling import writing
+from docmill.service.looking import Looked, look, refuse_mass_deletion
 from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.settings import Settings
-from docmill.sources.folder import Rules
 from docmill.stores.queries import Row, reading
 from docmill.stores.state import catalogue, limits, schedules
 from docmill.stores.state.database import Transaction
@@ -121,7 +122,7 @@ def start_now(
         reporter.emit(MessageEvent("warning", f"{error.uri}: {error.error_message}"))
 
 
-def _look(home: Path, source: str | None, meanwhile: Callable[[], None]) -> syncing.Looked | None:
+def _look(home: Path, source: str | None, meanwhile: Callable[[], None]) -> Looked | None:
     """The batch's folder, scanned; None where it follows none. Raises as ``sync`` does."""
     if source is None:
         return None
@@ -132,15 +133,14 @@ def _look(home: Path, source: str | None, meanwhile: Callable[[], None]) -> sync
     folder = sources.folder_path(known["folder"])
     if folder is None:
         return None
-    syncing.require_folder(folder)
-    looked, count = syncing.look(home, folder, known["name"], Rules(home=home), meanwhile=meanwhile)
+    looked = look(home, folder, known["name"], Wishes(), meanwhile=meanwhile)
     if "/" in looked.scan.unreadable:
         raise StorageError(f"the folder {folder} cannot be read: {looked.scan.unreadable['/']}")
-    syncing.refuse_mass_deletion(looked, count)
+    refuse_mass_deletion(looked)
     return looked
 
 
-def _log_unread(tx: Transaction, group_id: int, looked: syncing.Looked) -> None:
+def _log_unread(tx: Transaction, group_id: int, looked: Looked) -> None:
     """What a ``sync`` would answer with: here nobody waits for an answer."""
     for error in looked.errors[:_MOST_TOLD]:
         about = {"uri": error.uri, "error_code": error.error_code}

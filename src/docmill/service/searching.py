@@ -112,6 +112,8 @@ def _query_session(opened: Database) -> EmbeddingSession:
 
 
 def _warm_up() -> threading.Thread:
+    import numpy  # noqa: F401 - both sides need it, and two threads that first import it at once may see half of it
+
     def work() -> None:
         import onnxruntime  # noqa: F401
         import tokenizers  # noqa: F401

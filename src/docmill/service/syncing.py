@@ -6,46 +6,24 @@ A sync that finds nothing to do reads SQLite, looks at the folder, and is done: 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.planning import Selection
-from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts, SourceSync, SyncResult
+from docmill.domain.results import IgnoredFiles, ScanCounts, SkippedSource, SourceSync, SyncResult
+from docmill.domain.sources import Wishes
 from docmill.engine.pipelines import CompiledPipeline
-from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError, Overtaken, UsageError
+from docmill.errors import DocmillError, NotAllowedError, NotFoundError, Overtaken, UsageError
 from docmill.service import shapes, sources
 from docmill.service.home import init
+from docmill.service.looking import Looked, look, refuse_mass_deletion, require_folder
 from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.sources import folder as folders
-from docmill.stores.queries import Row, reading
+from docmill.stores.queries import reading
 
-MOST_UNASKED_DELETIONS = 20
-KEPT_OUT = "deleted by `documents delete`"
-
-
-@dataclass(slots=True)
-class Looked:
-    """One folder, between its scan and its report."""
-
-    source: str
-    folder: Path
-    scan: folders.Scan
-    changes: Changes
-    errors: list[DocumentProblem]
-    started: float
-    batch: Row | None
-    batch_id: int = 0
-    group_ids: list[int] = field(default_factory=list)
-
-    @property
-    def group_id(self) -> int | None:
-        """The group that the figures are of."""
-        return self.group_ids[-1] if self.group_ids else None
+Target = tuple[Path, str | None]  # a folder, and its source's name where that is known
 
 
 def sync(
@@ -63,44 +41,69 @@ def sync(
     prune: bool = True,
     checksum: bool = False,
 ) -> SyncResult:
-    """Make the index follow the folders, by the definitions that are named, else by those of the last time.
+    """Make the index follow the folders, or without any all sources that there are; by what is named of definitions and
+    patterns, which a source remembers, else by those of the last time.
 
     ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused,
-    NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C.
+    NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C. Where all sources are synced, one
+    of which that is so is passed over, and named in the result.
     """
-    if not paths:
-        raise UsageError("no folder to sync", hint="docmill sync FOLDER")
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     home = _home(settings, reporter)
-    rules = folders.Rules(tuple(include or ()), tuple(exclude or ()), home)
+    wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None)
     for path in paths:
         require_folder(path.expanduser().absolute())
-    synced = []
-    for path in paths:
-        while True:
-            one, known = look(home, path, source, rules, prune=prune, checksum=checksum)
-            if not allow_mass_delete:
-                refuse_mass_deletion(one, known)
-            used = (workflow or (one.batch["workflow"] if one.batch else "batch"),
-                    params or (one.batch["params"] if one.batch else "default"))  # fmt: skip
-            pipeline = prepare(home, reporter, *used, overrides or [])
-            recover_lost_database(home, reporter, pipeline.database)
-            try:
-                _begin(home, settings, pipeline, one)
-                break
-            except Overtaken:  # another shell was faster: what it wrote is known by now
-                continue
-        synced.append((one, pipeline))
+    targets: list[Target] = [(path, source) for path in paths] or followed(home, source)
+    synced: list[tuple[Looked, CompiledPipeline]] = []
+    skipped: list[SkippedSource] = []
+    for path, name in targets:
+        try:
+            one = _look_and_begin(
+                home,
+                settings,
+                reporter,
+                (path, name),
+                wishes,
+                allow_mass_delete=allow_mass_delete,
+                prune=prune,
+                checksum=checksum,
+            )
+        except (NotFoundError, NotAllowedError) as error:
+            if paths or len(targets) == 1:
+                raise
+            skipped.append(_skipped(path, name, error))
+        else:
+            synced.append(one)
     groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
     if groups:
         from docmill.service.engines import work_until_done
 
         work_until_done(home, settings, reporter, groups)
+    if not synced:
+        raise NotAllowedError(
+            f"none of the {len(skipped)} sources can be synced; the first: {skipped[0].error_message}",
+            hint=skipped[0].hint,
+            skipped=[each.model_dump() for each in skipped],
+        )
     results = [_result(home, pipeline, one) for one, pipeline in synced]
-    return SyncResult(**results[0].model_dump(), sources=results)
+    return SyncResult(**results[0].model_dump(), sources=results, skipped=skipped)
+
+
+def followed(home: Path, name: str | None = None) -> list[Target]:
+    """The folders that sources follow, by name; or the one of that name. Raises UsageError, NotFoundError for none."""
+    with reading(home) as queries:
+        rows = queries.rows(
+            "SELECT name, folder FROM source WHERE folder IS NOT NULL AND (?1 IS NULL OR name = ?1) ORDER BY name",
+            [name],
+        )
+    if not rows and name is not None:
+        raise NotFoundError(f"no source {name!r} that follows a folder", hint="`docmill source list` shows them")
+    if not rows:
+        raise UsageError("no folder to sync, and no source yet", hint="docmill sync FOLDER")
+    return [(Path(sources.folder_path(row["folder"]) or "/"), row["name"]) for row in rows]
 
 
 def _home(settings: Settings, reporter: Reporter) -> Path:
@@ -115,76 +118,35 @@ def _home(settings: Settings, reporter: Reporter) -> Path:
         return Path(made.home)
 
 
-def require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
+def _skipped(path: Path, name: str | None, error: DocmillError) -> SkippedSource:
+    return SkippedSource(
+        source=name or "", folder=str(path), error_code=error.code, error_message=error.message, hint=error.hint
+    )
 
 
-def look(
+def _look_and_begin(
     home: Path,
-    path: Path,
-    named: str | None,
-    rules: folders.Rules,
+    settings: Settings,
+    reporter: Reporter,
+    target: Target,
+    wishes: Wishes,
     *,
-    prune: bool = True,
-    checksum: bool = False,
-    meanwhile: Callable[[], None] = lambda: None,
-) -> tuple[Looked, int]:
-    """Scan one folder and hold it against the documents that are known, and count those. Reads only.
-
-    ``prune`` and ``checksum``: as :func:`sync` has them. ``meanwhile`` is called before each file that is read;
-    whatever it raises ends the look.
-    """
-    started = time.perf_counter()
-    folder = path.expanduser().absolute()
-    with reading(home) as queries:
-        known_as = queries.source(named) if named else queries.source_of_folder(sources.folder_text(folder))
-        name = named or (known_as["name"] if known_as else sources.free_name(queries, folder))
-        other = sources.folder_path(known_as["folder"]) if known_as else None
-        if other is not None and other != folder and other.is_dir():
-            raise NotAllowedError(f"source {name!r} is the folder {other}", hint="give this folder another --source")
-        known = queries.known_documents(name)
-        kept_out = queries.kept_out(name)
-        batch = queries.row("SELECT * FROM batch WHERE id = ?", [known_as["batch_id"]]) if known_as else None
-    if batch is not None and batch["status"] == "paused":
-        raise InvalidState(
-            f"the batch of source {name!r} is paused",
-            hint=f"docmill resume {batch['id']}",
-            current_status="paused",
-            valid_statuses=["created", "running", "completed", "failed", "cancelled"],
-        )
-    scan = folders.scan(folder, rules)
-    scan.leave_out(kept_out, KEPT_OUT)
-    errors = [
-        sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
-    ]
-
-    def hash_file(file: FoundFile) -> HashedFile | None:
-        meanwhile()
+    allow_mass_delete: bool,
+    prune: bool,
+    checksum: bool,
+) -> tuple[Looked, CompiledPipeline]:
+    while True:
+        one = look(home, *target, wishes, prune=prune, checksum=checksum)
+        if not allow_mass_delete:
+            refuse_mass_deletion(one)
+        used = one.settings
+        pipeline = prepare(home, reporter, used.workflow, used.params, list(used.overrides))
+        recover_lost_database(home, reporter, pipeline.database)
         try:
-            return folders.hash_file(file)
-        except DocumentError as error:
-            errors.append(sources.unread(file.uri, error))
-            return None
-
-    changes = compare(known, scan.files, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
-    if not prune:
-        changes.unchanged += len(changes.deleted)
-        changes.deleted.clear()
-    one = Looked(name, folder, scan, changes, errors, started, batch, batch["id"] if batch is not None else 0)
-    return one, len(known)
-
-
-def refuse_mass_deletion(one: Looked, known: int) -> None:
-    """A folder that is suddenly empty is more often an unmounted disk than a wish."""
-    gone = len(one.changes.deleted)
-    empty = gone == known and not one.scan.files
-    if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > known)):
-        raise NotAllowedError(
-            f"{gone} of the {known} documents of source {one.source!r} are gone from {one.folder}",
-            hint="check that the disk is mounted; if they were meant to go, --allow-mass-delete",
-            would_delete=[document.uri for document in one.changes.deleted[:100]],
-        )
+            _begin(home, settings, pipeline, one)
+        except Overtaken:  # another shell was faster: what it wrote is known by now
+            continue
+        return one, pipeline
 
 
 def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked) -> None:
@@ -192,7 +154,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
 
     Raises Overtaken where that is not the change from what is known any more.
     """
-    if one.batch_id and one.changes.nothing:
+    if one.batch_id and one.changes.nothing and one.settings == one.before:
         with reading(home) as queries:
             if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
                 return
@@ -204,14 +166,12 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
     state = State(home)
     try:
         with state.transaction() as tx:
-            used = (pipeline.definition.workflow, pipeline.definition.params)
             if not one.batch_id:
                 if tx.value("SELECT 1 FROM source WHERE name = ?", [one.source]):
                     raise Overtaken(f"another shell has just made a source {one.source!r}")
-                row = sources.batch_row(one.source, "incremental")
-                one.batch_id = groups.create_batch(tx, {**row, "workflow": used[0], "params": used[1]})
-            tx.run("UPDATE batch SET workflow = ?, params = ? WHERE id = ?", [*used, one.batch_id])
+                one.batch_id = groups.create_batch(tx, sources.batch_row(one.source, "incremental"))
             catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
+            catalogue.remember(tx, one.source, one.settings)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches

@@ -35,7 +35,13 @@ def _(result: SyncResult, view: View) -> list[RenderableType]:
     for index, each in enumerate(sources):
         if index:
             parts.append("")
-        parts += _source(each, view, named=len(sources) > 1)
+        parts += _source(each, view, named=len(sources) > 1 or bool(result.skipped))
+    for skipped in result.skipped:
+        parts += [
+            "",
+            Text.assemble((safe(skipped.source), "bold"), ("  passed over: ", "yellow"), skipped.error_message),
+        ]
+        parts += [Padding(Text(skipped.hint, style="dim"), (0, 0, 0, 2))] if skipped.hint else []
     busy = [each for each in sources if each.documents.completed]
     if busy and view.terminal:
         where = "" if busy[0].database == "default" else f" --database {safe(busy[0].database)}"

@@ -58,10 +58,24 @@ class SourceSync(Result):
     reason: str | None = None
 
 
+class SkippedSource(Result):
+    """A source that could not be synced while others were."""
+
+    source: str
+    folder: str
+    error_code: str
+    error_message: str
+    hint: str | None
+
+
 class SyncResult(SourceSync):
-    """The first folder's figures at the top level, and each folder's own in ``sources``."""
+    """The first folder's figures at the top level, each folder's own in ``sources``.
+
+    ``skipped``: sources that were passed over where all of them were to be synced, with the reason.
+    """
 
     sources: list[SourceSync]
+    skipped: list[SkippedSource]
 
 
 class RunResult(Result):

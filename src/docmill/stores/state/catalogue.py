@@ -13,6 +13,7 @@ from typing import Any
 from docmill.domain import identity
 from docmill.domain.changes import Changes, HashedFile, KnownDocument
 from docmill.domain.events import now
+from docmill.domain.sources import SourceSettings
 from docmill.errors import Overtaken
 from docmill.stores.state.database import Transaction
 
@@ -23,6 +24,17 @@ def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) ->
         "INSERT INTO source (name, folder, include, exclude, batch_id, created_at) VALUES (?, ?, '[]', '[]', ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET folder = excluded.folder",
         [name, folder, batch_id, now()],
+    )
+
+
+def remember(tx: Transaction, name: str, settings: SourceSettings) -> None:
+    """What a source was told last, for its next sync."""
+    columns = settings.columns()
+    marks = ", ".join(f"{column} = ?" for column in columns)
+    tx.run(f"UPDATE source SET {marks} WHERE name = ?", [*columns.values(), name])  # noqa: S608 - our own columns
+    tx.run(
+        "UPDATE batch SET workflow = ?, params = ? WHERE id = (SELECT batch_id FROM source WHERE name = ?)",
+        [settings.workflow, settings.params, name],
     )
 
 

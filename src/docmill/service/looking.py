@@ -1,0 +1,128 @@
+"""Looks at a folder and holds it against the documents that are known of it. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
+from docmill.domain.results import DocumentProblem
+from docmill.domain.sources import SourceSettings, Wishes
+from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError
+from docmill.service import sources
+from docmill.sources import folder as folders
+from docmill.stores.queries import Queries, Row, reading
+
+MOST_UNASKED_DELETIONS = 20
+KEPT_OUT = "deleted by `documents delete`"
+
+
+@dataclass(slots=True)
+class Looked:
+    """One folder, between its scan and its report. ``settings``: what holds now; ``before``: what it remembered."""
+
+    source: str
+    folder: Path
+    settings: SourceSettings
+    before: SourceSettings | None
+    scan: folders.Scan
+    changes: Changes
+    errors: list[DocumentProblem]
+    known: int
+    started: float
+    batch_id: int = 0
+    group_ids: list[int] = field(default_factory=list)
+
+    @property
+    def group_id(self) -> int | None:
+        """The group that the figures are of."""
+        return self.group_ids[-1] if self.group_ids else None
+
+
+def require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotFoundError(f"there is no folder {folder}", hint="name a folder that is there, and mounted")
+
+
+def look(
+    home: Path,
+    path: Path,
+    named: str | None,
+    wishes: Wishes,
+    *,
+    prune: bool = True,
+    checksum: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Looked:
+    """Scan one folder and hold it against the documents that are known.
+
+    ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
+    ``meanwhile`` is called before each file that is read; whatever it raises ends the look.
+
+    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused.
+    """
+    started = time.perf_counter()
+    folder = path.expanduser().absolute()
+    require_folder(folder)
+    with reading(home) as queries, queries.snapshot():
+        row = _source(queries, folder, named)
+        name = named or (row["name"] if row else sources.free_name(queries, folder))
+        known = queries.known_documents(name)
+        kept_out = queries.kept_out(name)
+        batch = queries.row("SELECT * FROM batch WHERE id = ?", [row["batch_id"]]) if row else None
+    before = SourceSettings.of(row, batch) if row and batch else None
+    if batch is not None:
+        _require_not_paused(name, batch)
+    settings = (before or SourceSettings()).told(wishes)
+    scan = folders.scan(folder, folders.Rules(settings.include, settings.exclude, home))
+    scan.leave_out(kept_out, KEPT_OUT)
+    errors = [
+        sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
+    ]
+
+    def hash_file(file: FoundFile) -> HashedFile | None:
+        meanwhile()
+        try:
+            return folders.hash_file(file)
+        except DocumentError as error:
+            errors.append(sources.unread(file.uri, error))
+            return None
+
+    changes = compare(known, scan.files, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    if not prune:
+        changes.unchanged += len(changes.deleted)
+        changes.deleted.clear()
+    batch_id = batch["id"] if batch is not None else 0
+    return Looked(name, folder, settings, before, scan, changes, errors, len(known), started, batch_id)
+
+
+def refuse_mass_deletion(one: Looked) -> None:
+    """A folder that is suddenly empty is more often an unmounted disk than a wish. Raises NotAllowedError."""
+    gone = len(one.changes.deleted)
+    empty = gone == one.known and not one.scan.files
+    if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > one.known)):
+        raise NotAllowedError(
+            f"{gone} of the {one.known} documents of source {one.source!r} are gone from {one.folder}",
+            hint="check that the disk is mounted; if they were meant to go, --allow-mass-delete",
+            would_delete=[document.uri for document in one.changes.deleted[:100]],
+        )
+
+
+def _source(queries: Queries, folder: Path, named: str | None) -> Row | None:
+    row = queries.source(named) if named else queries.source_of_folder(sources.folder_text(folder))
+    other = sources.folder_path(row["folder"]) if row else None
+    if other is not None and other != folder and other.is_dir():
+        raise NotAllowedError(f"source {named!r} is the folder {other}", hint="give this folder another --source")
+    return row
+
+
+def _require_not_paused(source: str, batch: Row) -> None:
+    if batch["status"] == "paused":
+        raise InvalidState(
+            f"the batch of source {source!r} is paused",
+            hint=f"docmill resume {batch['id']}",
+            current_status="paused",
+            valid_statuses=["created", "running", "completed", "failed", "cancelled"],
+        )
