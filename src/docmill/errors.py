@@ -27,8 +27,8 @@
     │   └── DamagedArtifact          DAMAGED_ARTIFACT
     ├── DocumentError                (one document's outcome; never ends a command)
     │   permanent: UnsupportedType, EncryptedFile, CorruptedFile, EmptyDocument, FileTooLarge, DecodeError,
-    │              DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError
-    │   transient: SourceFileMissing, SourceFileDenied, FileChanged, TemporaryFailure
+    │              DocumentTimeout, OutOfMemory, WorkerCrashed, ProcessingError, AddressRefused, BadRow
+    │   transient: SourceFileMissing, SourceFileDenied, FileChanged, TemporaryFailure, FetchFailed
     └── StoppedError                 STOPPED                 exit 8
         ├── TimeLimit                TIME_LIMIT
         ├── WaitTimedOut             WAIT_TIMED_OUT
@@ -267,6 +267,25 @@ class TemporaryFailure(DocumentError):
     code = "TEMPORARY_FAILURE"
     permanent = False
     retried = True
+
+
+class AddressRefused(DocumentError):
+    """The rules of asking the web forbid it: the scheme, the machine that it leads to, a redirect."""
+
+    code = "ADDRESS_REFUSED"
+
+
+class FetchFailed(DocumentError):
+    """Nobody answered in time, or the answer is no document, or not all of one."""
+
+    code = "FETCH_FAILED"
+    permanent = False
+
+
+class BadRow(DocumentError):
+    """A row of a manifest that names no document, or says something of it that cannot be kept."""
+
+    code = "BAD_ROW"
 
 
 class StoppedError(DocmillError):

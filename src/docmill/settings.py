@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts, or host:port, that may be asked though they are not public; JSON list or commas"
     )
+    download_max_bytes: int = Field(256 * 1024**2, ge=1, description="what is larger is not fetched from the web")
+    download_timeout_s: float = Field(120, gt=0, le=86_400, description="seconds that one address may take")
     _began: float = PrivateAttr(default_factory=time.monotonic)
 
     @field_validator("allowed_hosts", mode="before")

@@ -16,6 +16,7 @@ from docmill.cli import (
     models,
     params,
     running,
+    source,
     worker,
     workflow,
 )
@@ -39,6 +40,7 @@ app.add_typer(running.commands)
 app.add_typer(worker.commands)
 app.add_typer(deliver.commands)
 app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
+app.add_typer(source.group, name="source", rich_help_panel=running.PANEL)
 app.add_typer(following.commands)
 app.add_typer(history.runs, name="runs", rich_help_panel=history.PANEL)
 app.add_typer(history.steps, name="steps", rich_help_panel=history.PANEL)

@@ -54,6 +54,7 @@ def look(
     *,
     prune: bool = True,
     checksum: bool = False,
+    though_paused: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Looked:
     """Scan one folder and hold it against the documents that are known.
@@ -61,7 +62,8 @@ def look(
     ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
     ``meanwhile`` is called before each file that is read; whatever it raises ends the look.
 
-    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused.
+    Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused, unless
+    ``though_paused``.
     """
     started = time.perf_counter()
     folder = path.expanduser().absolute()
@@ -73,7 +75,7 @@ def look(
         kept_out = queries.kept_out(name)
         batch = queries.row("SELECT * FROM batch WHERE id = ?", [row["batch_id"]]) if row else None
     before = SourceSettings.of(row, batch) if row and batch else None
-    if batch is not None:
+    if batch is not None and not though_paused:
         _require_not_paused(name, batch)
     settings = (before or SourceSettings()).told(wishes)
     scan = folders.scan(folder, folders.Rules(settings.include, settings.exclude, home))

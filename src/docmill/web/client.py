@@ -20,6 +20,8 @@ from docmill.web.rules import Refused, Unreachable, Url, is_public, parse, redir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpcore
+
     from docmill.web.pinned import Deadline
 
 MOST_REDIRECTS = 3
@@ -27,7 +29,9 @@ MOST_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REPEATED = frozenset({307, 308})  # redirects that repeat method and body
 _SAFE = frozenset({"GET", "HEAD"})
+_OK = 200
 
+Sink = Callable[[bytes], object]
 Resolver = Callable[[str, int], Sequence[str]]
 
 
@@ -64,8 +68,12 @@ class Web:
         body: bytes = b"",
         timeout_s: float,
         most_bytes: int = MOST_BYTES,
+        sink: Sink | None = None,
     ) -> Answer:
         """The answer, whatever its status. ``timeout_s`` is for all of it, redirects included.
+
+        With ``sink``, the body of a 200 goes there, part by part, and ``most_bytes`` is a limit for that alone; one that
+        announces more is not read at all. Any other body is then held to MOST_BYTES, in the answer.
 
         A redirect of anything but GET and HEAD is followed only where it repeats the body (307, 308). ``Authorization``
         is left out once a redirect leads to another origin. Raises Refused, Unreachable.
@@ -74,7 +82,7 @@ class Web:
 
         deadline, where, sent = Deadline(timeout_s), parse(url), dict(headers or {})
         for _ in range(MOST_REDIRECTS + 1):
-            answer = self._ask(method, where, sent, body, deadline, most_bytes)
+            answer = self._ask(method, where, sent, body, deadline, most_bytes, sink)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
@@ -117,7 +125,14 @@ class Web:
         return answer
 
     def _ask(
-        self, method: str, url: Url, headers: Mapping[str, str], body: bytes, deadline: Deadline, most_bytes: int
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: Deadline,
+        most_bytes: int,
+        sink: Sink | None,
     ) -> Answer:
         import httpcore
 
@@ -134,14 +149,16 @@ class Web:
                 httpcore.ConnectionPool(self._tls, network_backend=backend) as pool,
                 pool.stream(method, asked, headers=list(sent.items()), content=body or None) as response,
             ):
+                names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                if sink is not None and response.status == _OK:
+                    return Answer(response.status, names, b"", _pour(response, names, most_bytes, sink), url)
+                most = most_bytes if sink is None else MOST_BYTES
                 content = bytearray()
                 for part in response.iter_stream():
                     content += part
-                    if len(content) > most_bytes:
+                    if len(content) > most:
                         break
-                names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                whole = len(content) <= most_bytes
-                return Answer(response.status, names, bytes(content[:most_bytes]), whole, url)
+                return Answer(response.status, names, bytes(content[:most]), len(content) <= most, url)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -149,6 +166,20 @@ class Web:
         import httpcore
 
         return httpcore.default_ssl_context()
+
+
+def _pour(response: httpcore.Response, headers: Mapping[str, str], most_bytes: int, sink: Sink) -> bool:
+    """The body into ``sink``. False where it has more bytes than allowed, which are not read."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most_bytes:
+        return False
+    size = 0
+    for part in response.iter_stream():
+        size += len(part)
+        if size > most_bytes:
+            return False
+        sink(part)
+    return True
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from docmill.cli.text import (
     models,
     runs,
     searching,
+    sources,
     status,
 )
 from docmill.cli.text.dispatch import View, render
@@ -29,5 +30,6 @@ _SUBJECTS = (
     models,
     runs,
     searching,
+    sources,
     status,
 )

@@ -86,6 +86,14 @@ from docmill.domain.results.runs import (
 )
 from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
 from docmill.domain.results.shared import DocumentProblem, Page, Progress, Result, RetryPolicy, Stage
+from docmill.domain.results.sources import (
+    SourceChanged,
+    SourceList,
+    SourceRecord,
+    SourceRemoved,
+    SourceRule,
+    SourceStatus,
+)
 from docmill.domain.results.stores import (
     DatabaseInfo,
     DatabaseList,
@@ -187,6 +195,12 @@ __all__ = [
     "ScanCounts",
     "SearchResult",
     "SkippedSource",
+    "SourceChanged",
+    "SourceList",
+    "SourceRecord",
+    "SourceRemoved",
+    "SourceRule",
+    "SourceStatus",
     "SourceSync",
     "Stage",
     "StepList",

@@ -1,0 +1,38 @@
+"""Where the bytes of a document lie: the one rule, for files that people keep and for copies of what was fetched. Pure.
+
+The URI of a file is a path, relative to its source's folder or absolute, and never begins with ``http://``: no path that
+a scan or an ``ingest`` makes holds two slashes in a row. The URI of what came from the web is its address, and its bytes
+lie under the home, so that a home can be moved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docmill.domain import uris
+from docmill.domain.identity import CONTENT_PREFIX
+
+DOWNLOADS = "downloads"
+_WEB = ("http://", "https://")
+
+
+def is_address(uri: str) -> bool:
+    """Whether it names something on the web, rather than a file."""
+    return uri.startswith(_WEB)
+
+
+def copy_path(home: Path, content_hash: str, suffix: str) -> Path:
+    """Where a copy with these bytes lies. The same bytes under two addresses are kept once.
+
+    A new content is another file, so that the copy of what state.db still tells of is there until state.db tells of the
+    new one. The suffix is part of the name, as it decides between kinds of text.
+    """
+    digest = content_hash.removeprefix(CONTENT_PREFIX)
+    return home / DOWNLOADS / digest[:2] / f"{digest}{suffix}"
+
+
+def document_path(home: Path, folder: str | None, uri: str, content_hash: str, suffix: str) -> Path:
+    """The file that a document's steps read. ``folder`` is that of its source, as state.db holds it."""
+    if is_address(uri):
+        return copy_path(home, content_hash, suffix)
+    return Path(uris.decode(folder or "/")) / uris.decode(uri)

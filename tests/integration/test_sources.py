@@ -1,0 +1,201 @@
+"""Sources: what they remember, where they lie, and a sync of all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import QUICK, Mill
+from docmill.cli.output import exit_code
+from docmill.domain.results import SyncResult
+from docmill.domain.sources import Wishes
+from docmill.errors import (
+    AlreadyExists,
+    DefinitionError,
+    InvalidState,
+    NotAllowedError,
+    NotFoundError,
+    UsageError,
+)
+from docmill.service import batches, registering, stopping, syncing
+
+
+def add(mill: Mill, name: str, folder: Path, **wishes: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    registering.add(mill.settings, name, folder, Wishes(**{"overrides": QUICK, **wishes}))
+
+
+def sync_all(mill: Mill, **options: Any) -> SyncResult:
+    return syncing.sync(mill.settings, mill.reporter, [], **options)
+
+
+def texts(mill: Mill) -> set[tuple[str, str]]:
+    return {(row["source"], row["uri"]) for row in mill.rows()}
+
+
+def test_all_sources_are_synced_each_by_what_it_was_told(mill: Mill) -> None:
+    add(mill, "papers", mill.root / "a", exclude=["draft*"])
+    add(mill, "notes", mill.root / "b", include=["*.txt"])
+    for folder in "ab":
+        for name in ("draft-1.md", "plan.md", "list.txt"):
+            (mill.root / folder / name).write_text(f"The words of {folder} {name}.\n")
+    result = sync_all(mill)
+    assert [(each.source, each.status) for each in result.sources] == [("notes", "completed"), ("papers", "completed")]
+    assert texts(mill) == {("papers", "plan.md"), ("papers", "list.txt"), ("notes", "list.txt")}
+    assert [each.run_group_id for each in sync_all(mill).sources] == [None, None]
+
+
+def test_what_a_sync_was_told_holds_until_it_is_told_otherwise(mill: Mill) -> None:
+    mill.write_many(2)
+    mill.write("list.txt", "Words of a list.\n")
+    assert mill.sync(include=["*.md"]).documents.completed == 2
+    again = sync_all(mill)
+    assert (again.run_group_id, again.scan.files) == (None, 2)
+    assert mill.sync(include=["*"]).documents.completed == 1
+    assert sync_all(mill).scan.files == 3
+    told = registering.show(mill.settings, "docs")
+    assert (told.include, told.set, told.documents) == (["*"], list(QUICK), 3)
+
+
+def test_other_definitions_do_not_keep_what_was_set_over_the_old(mill: Mill) -> None:
+    mill.write_many(1)
+    mill.sync(overrides=["chunk.size=60"])
+    assert registering.show(mill.settings, "docs").set == [*QUICK, "chunk.size=60"]
+    add(mill, "docs", mill.folder, params="default")
+    assert registering.show(mill.settings, "docs").set == list(QUICK)
+    assert sync_all(mill).documents.completed == 1
+
+
+def test_one_source_that_cannot_be_synced_does_not_hold_up_the_others(mill: Mill) -> None:
+    add(mill, "here", mill.root / "a")
+    add(mill, "gone", mill.root / "b")
+    (mill.root / "a" / "note.md").write_text("Words.\n")
+    (mill.root / "b").rmdir()
+    result = sync_all(mill)
+    assert [each.source for each in result.sources] == ["here"]
+    assert [(each.source, each.error_code) for each in result.skipped] == [("gone", "NOT_FOUND")]
+    assert exit_code(result) == 3
+    assert texts(mill) == {("here", "note.md")}
+    (mill.root / "a" / "note.md").unlink()
+    with pytest.raises(NotAllowedError, match="none of the 2 sources") as refused:
+        sync_all(mill)
+    assert {each["source"] for each in refused.value.context["skipped"]} == {"here", "gone"}
+
+
+def test_without_a_source_there_is_nothing_to_sync(mill: Mill) -> None:
+    with pytest.raises(UsageError, match="no source yet"):
+        sync_all(mill)
+    with pytest.raises(NotFoundError, match="no source 'papers'"):
+        sync_all(mill, source="papers")
+
+
+def test_one_source_by_its_name(mill: Mill) -> None:
+    for name in ("one", "two"):
+        add(mill, name, mill.root / name)
+        (mill.root / name / "note.md").write_text(f"Words of {name}.\n")
+    assert sync_all(mill, source="two").source == "two"
+    assert texts(mill) == {("two", "note.md")}
+
+
+def test_a_source_that_has_moved_is_not_read_anew(mill: Mill) -> None:
+    mill.write_many(3)
+    mill.sync()
+    ids = {row["chunk_id"] for row in mill.rows()}
+    moved = mill.root / "elsewhere"
+    mill.folder.rename(moved)
+    with pytest.raises(NotAllowedError, match="none of the 3 documents"):
+        registering.relocate(mill.settings, "docs", mill.home)
+    changed = registering.relocate(mill.settings, "docs", moved)
+    assert "3 of its 3" in changed.message
+    result = sync_all(mill)
+    assert (result.scan.unchanged, result.documents.completed, result.scan.new) == (3, 0, 0)
+    assert {row["chunk_id"] for row in mill.rows()} == ids
+    (moved / "note-001.md").write_text("# Elm\n\nNew words.\n")
+    assert sync_all(mill).documents.completed == 1
+
+
+def test_a_source_that_is_removed_leaves_the_index_and_may_come_back(mill: Mill) -> None:
+    mill.write_many(3)
+    mill.sync()
+    ids = {row["chunk_id"] for row in mill.rows()}
+    assert registering.remove(mill.settings, "docs", dry_run=True).deleted_documents == 3
+    assert len(mill.rows()) == 3
+    removed = registering.remove(mill.settings, "docs")
+    assert (removed.deleted_documents, removed.leaving) == (3, [])
+    assert mill.rows() == []
+    assert mill.folder.is_dir()
+    with pytest.raises(NotFoundError):
+        registering.show(mill.settings, "docs")
+    assert batches.status(mill.settings, "1").status == "completed"
+    again = mill.sync(source="docs")
+    assert (again.documents.completed, again.chunks.embedded) == (3, 0)
+    assert {row["chunk_id"] for row in mill.rows()} == ids
+
+
+def test_a_source_at_work_is_not_removed(mill: Mill) -> None:
+    mill.write_many(1)
+    mill.sync()
+    batches.create_batch(mill.settings, name="nightly", source="docs", type="scheduled", cron="0 3 * * *")
+    with pytest.raises(InvalidState) as refused:
+        registering.remove(mill.settings, "docs")
+    assert refused.value.context["current_status"] == "scheduled"
+    stopping.cancel(mill.settings, "nightly")
+    registering.remove(mill.settings, "docs")
+
+
+def test_names_and_folders_are_one_sources_own(mill: Mill) -> None:
+    add(mill, "one", mill.root / "one")
+    (mill.root / "two").mkdir()
+    with pytest.raises(AlreadyExists, match="source .one. is "):
+        registering.add(mill.settings, "one", mill.root / "two", Wishes())
+    with pytest.raises(AlreadyExists, match="followed as source 'one'"):
+        registering.add(mill.settings, "other", mill.root / "one", Wishes())
+    with pytest.raises(NotFoundError):
+        registering.add(mill.settings, "three", mill.root / "three", Wishes())
+    with pytest.raises(DefinitionError):
+        registering.add(mill.settings, "four", mill.root / "two", Wishes(overrides=["chunk.sise=3"]))
+    with pytest.raises(UsageError, match="name"):
+        registering.add(mill.settings, "a/b", mill.root / "two", Wishes())
+    listed = registering.list_sources(mill.settings, limit=10, offset=0)
+    assert [(each.name, each.there) for each in listed.sources] == [("one", True)]
+
+
+def test_how_a_source_stands_against_its_folder(mill: Mill) -> None:
+    mill.write_many(5)
+    mill.sync()
+    mill.write("note-000.md", "changed\n")
+    (mill.folder / "note-001.md").unlink()
+    (mill.folder / "note-002.md").rename(mill.folder / "renamed.md")
+    mill.write("fresh.md", "new words\n")
+    before = (mill.home / "state.db").stat().st_mtime_ns
+    found = registering.status(mill.settings, "docs")
+    assert (found.new, found.changed, found.deleted) == (["fresh.md"], ["note-000.md"], ["note-001.md"])
+    assert (found.renamed, found.matched) == (["renamed.md"], ["note-003.md", "note-004.md"])
+    assert (mill.home / "state.db").stat().st_mtime_ns == before
+
+
+def test_how_a_source_stands_against_hashes(mill: Mill) -> None:
+    mill.write_many(3)
+    mill.sync()
+    known = dict(mill.state("SELECT uri, content_hash FROM document"))
+    given = {
+        "note-000.md": known["note-000.md"],
+        "note-001.md": known["note-001.md"].removeprefix("sha256-").upper(),
+        "new.md": "sha256:" + "0" * 64,
+    }
+    found = registering.status(mill.settings, "docs", json.dumps(given))
+    assert (found.new, found.changed, found.deleted) == (["new.md"], [], ["note-002.md"])
+    assert found.matched == ["note-000.md", "note-001.md"]
+    given["note-000.md"] = "0" * 64
+    assert registering.status(mill.settings, "docs", json.dumps(given)).changed == ["note-000.md"]
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"a": 3}', '{"a": "md5:12"}'])
+def test_hashes_that_are_none(mill: Mill, text: str) -> None:
+    mill.write_many(1)
+    mill.sync()
+    with pytest.raises(UsageError):
+        registering.status(mill.settings, "docs", text)
