@@ -20,11 +20,12 @@ from docmill.errors import (
     NotFoundError,
     UsageError,
 )
-from docmill.service import batches, registering, stopping, syncing
+from docmill.service import batches, registering, running, stopping, syncing
+from docmill.stores.reading import DOCUMENTS, Database
 
 
 def add(mill: Mill, name: str, folder: Path, **wishes: Any) -> None:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     registering.add(mill.settings, name, folder, Wishes(**{"overrides": QUICK, **wishes}))
 
 
@@ -149,7 +150,7 @@ def test_a_source_at_work_is_not_removed(mill: Mill) -> None:
 def test_names_and_folders_are_one_sources_own(mill: Mill) -> None:
     add(mill, "one", mill.root / "one")
     (mill.root / "two").mkdir()
-    with pytest.raises(AlreadyExists, match="source .one. is "):
+    with pytest.raises(AlreadyExists, match="source 'one' is "):
         registering.add(mill.settings, "one", mill.root / "two", Wishes())
     with pytest.raises(AlreadyExists, match="followed as source 'one'"):
         registering.add(mill.settings, "other", mill.root / "one", Wishes())
@@ -199,3 +200,97 @@ def test_hashes_that_are_none(mill: Mill, text: str) -> None:
     mill.sync()
     with pytest.raises(UsageError):
         registering.status(mill.settings, "docs", text)
+
+
+# ---- rules for some of the files -------------------------------------------------------------------------------------
+
+LONG = "\n\n".join(
+    f"Sentence {number} of a long text tells of walnut {number} and of little else." for number in range(40)
+)
+
+
+def told(mill: Mill, *, overrides: list[str] | None = None, metadata: list[str] | None = None) -> None:
+    add(mill, "docs", mill.folder, rules=registering.rules(overrides or [], metadata or []))
+
+
+def chunk_counts(mill: Mill) -> dict[str, int]:
+    return dict(mill.state("SELECT uri, chunk_count FROM document ORDER BY uri"))
+
+
+def test_some_files_have_values_of_their_own(mill: Mill) -> None:
+    for uri in ("a.md", "b.md", "legal/c.md"):
+        mill.write(uri, f"# {uri}\n\n{LONG}\n")
+    told(mill)
+    sync_all(mill)
+    before = chunk_counts(mill)
+    told(mill, overrides=["legal/*:chunk.size=60"])
+    result = sync_all(mill)
+    assert (result.documents.completed, result.scan.changed) == (1, 0)
+    after = chunk_counts(mill)
+    assert after.pop("legal/c.md") > before.pop("legal/c.md")
+    assert after == before
+    assert mill.value("SELECT COUNT(*) FROM run_step WHERE type = 'parse' AND reused = 0") == 3
+    assert sync_all(mill).run_group_id is None
+    mill.write("legal/d.md", f"# d\n\n{LONG}\n")
+    assert sync_all(mill).documents.completed == 1
+    assert chunk_counts(mill)["legal/d.md"] == chunk_counts(mill)["legal/c.md"]
+    (mill.folder / "legal" / "d.md").rename(mill.folder / "d.md")
+    moved = sync_all(mill)
+    assert (moved.scan.renamed, moved.documents.completed) == (1, 1)
+    assert chunk_counts(mill)["d.md"] == before["a.md"]
+
+
+def test_a_start_keeps_to_what_its_source_was_told(mill: Mill) -> None:
+    mill.write("a.md", f"# a\n\n{LONG}\n")
+    mill.write("b.txt", LONG)
+    add(
+        mill,
+        "docs",
+        mill.folder,
+        overrides=[*QUICK, "chunk.size=100"],
+        rules=registering.rules(["*.md:chunk.size=60"], []),
+    )
+    sync_all(mill)
+    before = chunk_counts(mill)
+    assert running.start(mill.settings, mill.reporter, "docs").run_group_id is None  # type: ignore[union-attr] # it waits
+    running.start(mill.settings, mill.reporter, "docs", force=True)
+    assert chunk_counts(mill) == before
+    assert sync_all(mill).run_group_id is None
+    made = batches.create_batch(mill.settings, name="nightly", source="docs", type="scheduled", cron="0 3 * * *")
+    mill.write("c.md", f"# c\n\n{LONG}\n")
+    running.start(mill.settings, mill.reporter, str(made.batch_id), override_schedule=True)
+    assert chunk_counts(mill)["c.md"] == before["a.md"]
+    assert sync_all(mill).run_group_id is None
+
+
+def test_some_files_have_metadata_of_their_own(mill: Mill) -> None:
+    mill.write("legal/a.md", "# A\n\nWalnut.\n")
+    mill.write("b.md", "# B\n\nWalnut.\n")
+    told(mill, metadata=["legal/*:team=legal", "*.md:kind=note"])
+    sync_all(mill)
+    assert _metadata(mill) == {"legal/a.md": {"team": "legal", "kind": "note"}, "b.md": {"kind": "note"}}
+    told(mill, metadata=["legal/*:team=courts"])
+    result = sync_all(mill)
+    assert (result.documents.completed, result.chunks.embedded) == (2, 0)
+    assert _metadata(mill) == {"legal/a.md": {"team": "courts"}, "b.md": {}}
+    assert sync_all(mill).run_group_id is None
+
+
+def _metadata(mill: Mill) -> dict[str, Any]:
+    table = Database(mill.home, "default").table(DOCUMENTS)
+    assert table is not None
+    kept = ("team", "kind")
+    return {
+        row["uri"]: {key: value for key, value in json.loads(row["metadata"]).items() if key in kept}
+        for row in table.to_arrow().to_pylist()
+    }
+
+
+def test_the_model_and_the_database_are_the_same_for_all_files(mill: Mill) -> None:
+    with pytest.raises(DefinitionError, match=r"cannot set embed\.model"):
+        told(mill, overrides=["*.md:embed.model=hashing-128"])
+    with pytest.raises(DefinitionError):
+        told(mill, overrides=["*.md:chunk.sise=60"])
+    for bad in ("chunk.size=60", "*.md", ":chunk.size=60"):
+        with pytest.raises(UsageError, match="--set-for takes"):
+            told(mill, overrides=[bad])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +13,33 @@ class PlannedStep:
     name: str
     type: str
     retries: int | None
+
+
+@dataclass(frozen=True)
+class RowsKeys:
+    """What names the rows that a pipeline makes of a document: ``base``, or that of the document's profile."""
+
+    base: str
+    by_profile: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all(self) -> str:
+        """One key for all of them."""
+        if not self.by_profile:
+            return self.base
+        return hashlib.sha256(json.dumps([self.base, sorted(self.by_profile.items())]).encode()).hexdigest()
+
+    @property
+    def value(self) -> str:
+        """What goes into the mark of :meth:`sql`."""
+        return json.dumps({"*": self.base, **self.by_profile}) if self.by_profile else self.base
+
+    def sql(self, document: str, mark: str) -> str:
+        """The key of a row of ``document``, in SQL."""
+        if not self.by_profile:
+            return mark
+        own = f"SELECT j.value FROM json_each({mark}) j WHERE j.key = {document}.profile"  # noqa: S608 - our own names
+        return f"COALESCE(({own}), json_extract({mark}, '$.\"*\"'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +54,7 @@ class PlannedGroup:
     workflow: str
     params: str
     pipeline: str
-    pipeline_key: str
+    rows_keys: RowsKeys
     database: str
     model: str
     model_fingerprint: str

@@ -7,7 +7,8 @@ a key that is not declared here is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -210,12 +211,16 @@ class ResolvedStep:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What a run group does to each of its documents, and whom it tells: ``handlers`` is JSON, by event."""
+    """What a run group does to each of its documents, and whom it tells: ``handlers`` is JSON, by event.
+
+    variants: the steps for documents of another profile, by profile; of the same names, with the same embed and store.
+    """
 
     workflow: str
     params: str
     steps: tuple[ResolvedStep, ...]
     handlers: str = "{}"
+    variants: Mapping[str, tuple[ResolvedStep, ...]] = field(default_factory=dict)
 
     def step(self, type_: StepType) -> ResolvedStep:
         """The first step of a type. Raises KeyError; parse, chunk, embed and store are always there."""

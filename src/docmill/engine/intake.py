@@ -24,8 +24,8 @@ from docmill.stores.state.transitions import Move, apply
 # time may be hours ahead, and means nothing.
 _CLAIM = (
     "SELECT r.id, r.document_id, r.content_hash, r.version, r.crashes, r.status, d.source, d.uri, d.suffix,"
-    " d.size_bytes, d.meta, d.first_seen_at, s.folder, d.state = 'active' AND d.version = r.version AS wanted"
-    " FROM run r JOIN document d ON d.id = r.document_id"
+    " d.size_bytes, d.meta, d.profile, d.first_seen_at, s.folder,"
+    " d.state = 'active' AND d.version = r.version AS wanted FROM run r JOIN document d ON d.id = r.document_id"
     " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ?1 AND r.status = ?2"
     " AND (r.not_before IS NULL OR r.not_before <= ?3 OR EXISTS (SELECT 1 FROM run_step e WHERE e.run_id = r.id"
     " AND e.status = 'error' AND e.started_at > ?3)) ORDER BY r.id LIMIT ?4"
@@ -107,24 +107,24 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
 
 
 def _work(group: GroupWork, row: Any) -> Work:
-    meta = json.loads(row.meta)
     work = Work(
         run_id=row.id,
         group=group,
         document_id=row.document_id,
         source=row.source,
         uri=row.uri,
-        path=str(Path(uris.decode(row.folder or "/")) / uris.decode(row.uri)),
+        path=str(document_path(home, row.folder, row.uri, row.content_hash, row.suffix)),
         suffix=row.suffix,
         content_hash=row.content_hash,
         version=row.version,
         size_bytes=row.size_bytes,
-        meta=meta,
+        meta=json.loads(row.meta),
+        profile=row.profile,
         created_at=row.first_seen_at,
         crashes=row.crashes,
         steps={},
     )
-    work.keys = group.pipeline.step_keys(work.content_hash, work.suffix, meta)
+    work.keys = work.pipeline.step_keys(work.content_hash, work.suffix, work.meta)
     return work
 
 

@@ -163,7 +163,7 @@ class Ledger:
         said = _said(failure)
         fields = {"completed_at": at, "status_message": said}
         self.move(Move(Entity.RUN, Trigger.FAIL, work.run_id, work.group.id, at=at, message=said, fields=fields))
-        database, key = work.group.pipeline.database, work.group.pipeline.key
+        database, key = work.pipeline.database, work.pipeline.rows_key
         self.after(lambda tx: settling.record_failure(tx, work.document_id, work.version, database, key, failure))
         self.log(work, "error", f"{work.uri}: {failure.message}", work.steps.get(failure.stage), failure)
 

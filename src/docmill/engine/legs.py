@@ -72,13 +72,13 @@ class LegStage:
         """Take documents in. One whose chunks are an artifact already passes without a worker."""
         if not works:
             return
-        keys = sorted({key for work in works for name, key in work.keys.items() if name in work.group.pipeline.stored})
+        keys = sorted({key for work in works for name, key in work.keys.items() if name in work.pipeline.stored})
         refs: dict[str, ArtifactRef] = {}
         with self._ledger.state.transaction() as tx:
             for start in range(0, len(keys), 500):
                 refs.update(settling.find_artifacts(tx, keys[start : start + 500]))
         for work in works:
-            chunk_key = work.keys[work.group.pipeline.chunk_name]
+            chunk_key = work.keys[work.pipeline.chunk_name]
             content = self._read(_usable(work, "chunk", refs.get(chunk_key)))
             if content is not None:
                 self._reuse(work, content)
@@ -99,14 +99,14 @@ class LegStage:
             self._begin(*self._suspects.popleft(), self._alone())
 
     def _begin(self, work: Work, refs: dict[str, ArtifactRef], executor: Executor) -> None:
-        leg = [work.steps[step.name] for step in work.group.pipeline.leg]
+        leg = [work.steps[step.name] for step in work.pipeline.leg]
         for row in work.steps.values():
             if row.status == "completed":  # by an earlier engine or attempt: it is gone through again
                 self._ledger.reopen_step(work, row)
         if leg[0].status != "running":
             self._ledger.start_step(work, leg[0])
         job = self._job(work, refs)
-        work.future = executor.submit(work, worker.run_leg, job, timeout=work.group.pipeline.leg_timeout_s)
+        work.future = executor.submit(work, worker.run_leg, job, timeout=work.pipeline.leg_timeout_s)
         self.running[work.run_id] = work
 
     def drop(self, group_id: int) -> list[Work]:
@@ -140,7 +140,7 @@ class LegStage:
 
     def _promote(self, work: Work, refs: dict[str, ArtifactRef]) -> None:
         """Another group's document of the same bytes takes the place of one that is dropped."""
-        key = work.keys[work.group.pipeline.chunk_name]
+        key = work.keys[work.pipeline.chunk_name]
         same = self._same.pop(key, [])
         if same:
             self._same[key] = same[1:]
@@ -151,7 +151,7 @@ class LegStage:
         if work.future is not done.future or self.running.get(work.run_id) is not work:
             return  # taken back: whatever became of it is not wanted any more
         del self.running[work.run_id]
-        same = self._same.pop(work.keys[work.group.pipeline.chunk_name], [])
+        same = self._same.pop(work.keys[work.pipeline.chunk_name], [])
         outcome = self._outcome(work, done)
         if outcome is None:
             self._again(work, same)
@@ -175,7 +175,7 @@ class LegStage:
             return outcome
         except TimeoutError:
             failure: DocumentError = DocumentTimeout(
-                f"it took longer than {work.group.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
+                f"it took longer than {work.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
             )
         except (MissingError, DefinitionError):
             raise  # the disk, the model or a plug-in is gone: no document's fault
@@ -196,7 +196,7 @@ class LegStage:
 
     def _ended(self, work: Work, error: DocumentError) -> LegOutcome:
         """What stands for an answer that never came. The step is the one that was begun: more is not known."""
-        return LegOutcome("", (), failure=Failure.of(work.group.pipeline.leg[0].name, error), failed_at=now())
+        return LegOutcome("", (), failure=Failure.of(work.pipeline.leg[0].name, error), failed_at=now())
 
     def _again(self, work: Work, same: list[Work]) -> None:
         """Once more, from the start. A crash burns no attempt."""
@@ -208,7 +208,7 @@ class LegStage:
 
     def _record_steps(self, work: Work, outcome: LegOutcome) -> None:
         done = {step.name: step for step in outcome.steps}
-        for step in work.group.pipeline.leg:
+        for step in work.pipeline.leg:
             row = work.steps[step.name]
             result = done.get(step.name)
             if result is None:
@@ -223,7 +223,7 @@ class LegStage:
 
     def _reuse(self, work: Work, content: ChunkedDocument) -> None:
         at = now()
-        for step in work.group.pipeline.leg:
+        for step in work.pipeline.leg:
             row = work.steps[step.name]
             if row.status != "completed":
                 self._ledger.finish_step(work, row, StepOutcome(step.name, at, at, 0.0, reused=True))
@@ -239,7 +239,7 @@ class LegStage:
             return None  # it is computed again, and the artifact with it
 
     def _job(self, work: Work, refs: dict[str, ArtifactRef]) -> LegJob:
-        pipeline = work.group.pipeline
+        pipeline = work.pipeline
         steps = tuple(
             StepJob(
                 step.name,

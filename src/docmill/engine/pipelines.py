@@ -7,7 +7,7 @@ the YAML meanwhile. A plug-in that has another version by then shows in the keys
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from docmill import definitions, registry
 from docmill.domain import identity
 from docmill.domain.contracts import Embedder, ModelInfo
 from docmill.domain.params import EmbedParams, StoreParams
-from docmill.domain.planning import PlannedGroup, PlannedStep
+from docmill.domain.planning import PlannedGroup, PlannedStep, RowsKeys
 from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
 
 _LEG = (StepType.VALIDATE, StepType.PARSE, StepType.ENRICH, StepType.CHUNK)
@@ -30,6 +30,18 @@ class CompiledPipeline:
 
     definition: Pipeline
     model: ModelInfo
+
+    def variant(self, profile: str) -> CompiledPipeline:
+        """The pipeline of documents of a profile; this one where it knows none of that name."""
+        return self._variants.get(profile, self)
+
+    @cached_property
+    def _variants(self) -> dict[str, CompiledPipeline]:
+        definition = self.definition
+        return {
+            profile: CompiledPipeline(replace(definition, steps=steps, variants={}), self.model)
+            for profile, steps in definition.variants.items()
+        }
 
     @cached_property
     def leg(self) -> tuple[ResolvedStep, ...]:
@@ -70,9 +82,18 @@ class CompiledPipeline:
         return sum(step.timeout_s or DEFAULT_TIMEOUT_S for step in self.leg)
 
     @cached_property
-    def key(self) -> str:
-        """Changes whenever any step would give any document another result, or put it elsewhere."""
+    def rows_key(self) -> str:
+        """Changes whenever any step would give a document without a profile another result, or put it elsewhere."""
         return list(self.step_keys("", "", {}).values())[-1]
+
+    @cached_property
+    def rows_keys(self) -> RowsKeys:
+        return RowsKeys(self.rows_key, {profile: each.rows_key for profile, each in self._variants.items()})
+
+    @property
+    def key(self) -> str:
+        """Changes whenever any document would be given another result, or be put elsewhere."""
+        return self.rows_keys.all
 
     def step_keys(self, content_hash: str, suffix: str, meta: dict[str, Any]) -> dict[str, str]:
         """The key of each step, by its name, for a document's content.
@@ -98,7 +119,7 @@ class CompiledPipeline:
             workflow=self.definition.workflow,
             params=self.definition.params,
             pipeline=dump(self.definition),
-            pipeline_key=self.key,
+            rows_keys=self.rows_keys,
             database=self.database,
             model=self.model.name,
             model_fingerprint=self.model.fingerprint,
@@ -123,16 +144,8 @@ def dump(definition: Pipeline) -> str:
         {
             "workflow": definition.workflow,
             "params": definition.params,
-            "steps": [
-                {
-                    "name": step.name,
-                    "type": step.type.value,
-                    "method": step.method,
-                    "params": step.params.model_dump(mode="json"),
-                    **{name: getattr(step, name) for name in _POLICY},
-                }
-                for step in definition.steps
-            ],
+            "steps": _steps_out(definition.steps),
+            "variants": {profile: _steps_out(steps) for profile, steps in definition.variants.items()},
         },
         ensure_ascii=False,
     )
@@ -141,7 +154,27 @@ def dump(definition: Pipeline) -> str:
 def load(text: str) -> CompiledPipeline:
     """What :func:`dump` wrote. Raises DefinitionError where a plug-in has gone."""
     record = json.loads(text)
-    steps = tuple(
+    variants = {profile: _steps_in(steps) for profile, steps in record.get("variants", {}).items()}
+    definition = Pipeline(record["workflow"], record["params"], _steps_in(record["steps"]), variants=variants)
+    return compile_pipeline(definition)
+
+
+def _steps_out(steps: tuple[ResolvedStep, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": step.name,
+            "type": step.type.value,
+            "method": step.method,
+            "version": step.version,
+            "params": step.params.model_dump(mode="json"),
+            **{name: getattr(step, name) for name in _POLICY},
+        }
+        for step in steps
+    ]
+
+
+def _steps_in(record: list[dict[str, Any]]) -> tuple[ResolvedStep, ...]:
+    return tuple(
         definitions.resolve_step(
             step["name"],
             StepType(step["type"]),
@@ -149,6 +182,5 @@ def load(text: str) -> CompiledPipeline:
             step["params"],
             **{name: step.get(name) for name in _POLICY},  # a run group of an older docmill lacks some
         )
-        for step in record["steps"]
+        for step in record
     )
-    return compile_pipeline(Pipeline(record["workflow"], record["params"], steps))

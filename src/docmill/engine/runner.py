@@ -293,7 +293,7 @@ class Runner:
         """End a group, unless there is more to do in it: in one transaction, as other shells may put runs back."""
         self.ledger.flush()
         planned = group.pipeline.planned_group(group.batch_id)
-        came_due = self.queries.came_due(group.id, planned.pipeline_key)
+        came_due = self.queries.came_due(group.id, planned.rows_keys)
         ended: list[Status] = []
 
         def finish(tx: Transaction) -> None:

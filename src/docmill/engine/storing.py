@@ -132,9 +132,14 @@ class StoreStage:
             content = work.content
             assert content is not None
             stored = Stored(
-                work.document_id, work.uri, work.version, content.type, len(content.chunks), content.degraded
+                work.document_id,
+                work.uri,
+                work.version,
+                content.type,
+                len(content.chunks),
+                content.degraded,
             )
-            by_key.setdefault(work.group.pipeline.key, []).append(stored)
+            by_key.setdefault(work.pipeline.rows_key, []).append(stored)
         for key, documents in by_key.items():
             settling.record_stored(tx, self.database, key, documents)
         settling.forget_placements(tx, self.database, gone)

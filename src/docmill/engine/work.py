@@ -120,6 +120,7 @@ class Work:
     version: int
     size_bytes: int
     meta: dict[str, Any]
+    profile: str
     created_at: str
     crashes: int
     steps: dict[str, StepRow]
@@ -134,6 +135,11 @@ class Work:
     ready_since: float = 0.0
     future: Future[Any] | None = None
     failure: Failure | None = None
+
+    @property
+    def pipeline(self) -> CompiledPipeline:
+        """Its group's, as it is for documents of its profile."""
+        return self.group.pipeline.variant(self.profile)
 
     @property
     def begun(self) -> bool:

@@ -36,6 +36,11 @@ class Looked:
     group_ids: list[int] = field(default_factory=list)
 
     @property
+    def profiles(self) -> set[str]:
+        """Of its files."""
+        return {self.settings.profile(file.uri) for file in self.scan.files} if self.settings.rules else set()
+
+    @property
     def group_id(self) -> int | None:
         """The group that the figures are of."""
         return self.group_ids[-1] if self.group_ids else None

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.workflow import Pipeline, StepType
 from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
-from docmill.errors import ModelMissing
+from docmill.errors import DefinitionError, ModelMissing
 from docmill.models import store
 from docmill.service import definitions
 
 
-def prepare(home: Path, reporter: Reporter, workflow: str, params: str, overrides: list[str]) -> CompiledPipeline:
-    """Raises DefinitionError, and ModelMissing where the model is not installed and cannot be."""
-    return compile_with_model(definitions.resolve(home, workflow, params, overrides), reporter)
+def prepare(
+    home: Path,
+    reporter: Reporter,
+    workflow: str,
+    params: str,
+    overrides: Sequence[str],
+    profiles: Collection[str] = (),
+) -> CompiledPipeline:
+    """``profiles``: of documents that have some parameters of their own.
+
+    Raises DefinitionError, and ModelMissing where the model is not installed and cannot be.
+    """
+    definition = definitions.resolve(home, workflow, params, list(overrides))
+    variants = {}
+    for profile in sorted(filter(None, profiles)):
+        own = definitions.resolve(home, workflow, params, [*overrides, *json.loads(profile)])
+        for step, other in zip(definition.steps, own.steps, strict=True):
+            if step.type in (StepType.EMBED, StepType.STORE) and step != other:
+                said = ", ".join(json.loads(profile))
+                raise DefinitionError(
+                    f"{step.type.value} is the same for all documents of a source; a rule has {said}",
+                    hint="rules for files may set values of validate, parse, enrich and chunk",
+                )
+        variants[profile] = own.steps
+    return compile_with_model(replace(definition, variants=variants), reporter)
 
 
 def compile_with_model(definition: Pipeline, reporter: Reporter) -> CompiledPipeline:

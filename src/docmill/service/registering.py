@@ -19,7 +19,7 @@ from docmill.domain.results import (
     SourceStatus,
 )
 from docmill.domain.sources import Rule, SourceSettings, Wishes
-from docmill.errors import AlreadyExists, InvalidState, NotAllowedError, NotFoundError, UsageError
+from docmill.errors import AlreadyExists, DefinitionError, InvalidState, NotAllowedError, NotFoundError, UsageError
 from docmill.service import sources
 from docmill.service.looking import look, require_folder
 from docmill.settings import Settings, find_home
@@ -49,6 +49,7 @@ def add(settings: Settings, name: str, folder: Path, wishes: Wishes) -> SourceCh
     _require_usable(home, wanted)
     with reading(home) as queries:
         known, there = queries.source(name), queries.source_of_folder(sources.folder_text(folder))
+        batch = queries.row("SELECT * FROM batch WHERE id = ?", [known["batch_id"]]) if known else None
     if known is not None and known["folder"] != sources.folder_text(folder):
         raise AlreadyExists(
             f"source {name!r} is {known['folder'] or 'not a folder'}",
@@ -57,7 +58,7 @@ def add(settings: Settings, name: str, folder: Path, wishes: Wishes) -> SourceCh
     if there is not None and there["name"] != name:
         raise AlreadyExists(f"{folder} is followed as source {there['name']!r} already")
     from docmill.service.controlling import writing
-    from docmill.stores.state import catalogue, groups
+    from docmill.stores.state import catalogue, groups, ruling
 
     with writing(home) as state, state.transaction() as tx:
         batch_id = tx.value("SELECT batch_id FROM source WHERE name = ?", [name])
@@ -65,6 +66,7 @@ def add(settings: Settings, name: str, folder: Path, wishes: Wishes) -> SourceCh
             batch_id = groups.create_batch(tx, sources.batch_row(name, "incremental"))
         catalogue.add_source(tx, name, sources.folder_text(folder), batch_id)
         catalogue.remember(tx, name, wanted)
+        ruling.apply(tx, name, SourceSettings.of(known, batch) if known and batch else None, wanted)
     told = "is told anew what holds for it" if known else "is known"
     return SourceChanged(source=show(settings, name), message=f"source {name} {told}; its next sync reads it")
 
@@ -212,6 +214,14 @@ def _require_usable(home: Path, wanted: SourceSettings) -> None:
     from docmill.service import definitions
 
     definitions.resolve(home, wanted.workflow, wanted.params, list(wanted.overrides))
+    for rule in wanted.rules:  # each alone; how they come together is seen when a file is matched by several
+        definitions.resolve(home, wanted.workflow, wanted.params, [*wanted.overrides, *rule.overrides])
+        shared = [text for text in rule.overrides if text.startswith(("embed.", "store."))]
+        if shared:
+            raise DefinitionError(
+                f"a rule for files cannot set {shared[0]}: all documents of a source have one model and one database",
+                hint="give it to the source, with --set",
+            )
 
 
 def _row(queries: Queries, name: str) -> Row:

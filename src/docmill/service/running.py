@@ -9,10 +9,11 @@ from pathlib import Path
 from docmill.domain.events import Reporter, now
 from docmill.domain.planning import Selection
 from docmill.domain.results import DetachedResult, RunResult
+from docmill.domain.sources import SourceSettings, Wishes
 from docmill.domain.status import Trigger
 from docmill.engine.lock import RUNNING
 from docmill.errors import DocumentNotFound, InvalidState, Overtaken, UsageError
-from docmill.service import detached, due, scheduling
+from docmill.service import detached, due, scheduling, sources
 from docmill.service.controlling import supersede, writing
 from docmill.service.engines import work_until_done
 from docmill.service.holding import describe, find_holder
@@ -116,12 +117,14 @@ def _begin(
         row, waiting = target.batch, due.scheduled_group(queries, target.batch_id)
         selected = _document_ids(queries, row["id"], wish.documents) if wish.documents else None
         followed = queries.followed_source(row["id"])
+        told = sources.definitions_of(queries, row).told(Wishes(wish.workflow, wish.params, wish.overrides or None))
+        profiles = sources.profiles_of(queries, row["id"])
     if row["status"] == "paused":
         raise target.refuse(Trigger.START, "docmill resume")
     if waiting is not None and row["status"] == "scheduled":
-        started = _before_its_time(home, settings, reporter, waiting, wish, selected)
+        started = _before_its_time(home, settings, reporter, waiting, wish, selected, told)
         return row["id"], [started], started
-    pipeline = prepare(home, reporter, wish.workflow or row["workflow"], wish.params or row["params"], wish.overrides)
+    pipeline = prepare(home, reporter, told.workflow, told.params, told.overrides, profiles)
     supersede(home, settings, row["id"], pipeline)
     recover_lost_database(home, reporter, pipeline.database)
     with writing(home) as state, state.transaction() as tx:
@@ -135,7 +138,13 @@ def _begin(
 
 
 def _before_its_time(
-    home: Path, settings: Settings, reporter: Reporter, waiting: Row, wish: _Wish, selected: tuple[str, ...] | None
+    home: Path,
+    settings: Settings,
+    reporter: Reporter,
+    waiting: Row,
+    wish: _Wish,
+    selected: tuple[str, ...] | None,
+    told: SourceSettings,
 ) -> int:
     """Start a scheduled group. By a cron expression, the time that was planned stays as it is."""
     early = waiting["scheduled_for"] > now()
@@ -147,9 +156,8 @@ def _before_its_time(
             valid_statuses=["created", "completed", "failed", "cancelled"],
             scheduled_for=waiting["scheduled_for"],
         )
-    names = wish.workflow or waiting["workflow"], wish.params or waiting["params"]
     by_hand = scheduling.ByHand(
-        prepare(home, reporter, *names, wish.overrides),
+        told,
         Selection(document_ids=selected, force=wish.force),
         _not_cached(wish.no_cache, force=wish.force),
         again_at=waiting["scheduled_for"] if early else None,

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter, now
 from docmill.domain.planning import PlannedGroup, Selection
-from docmill.domain.sources import Wishes
-from docmill.engine.pipelines import CompiledPipeline
+from docmill.domain.sources import SourceSettings, Wishes
 from docmill.errors import (
     ConcurrentBatchLimit,
     DocmillError,
@@ -32,7 +31,7 @@ from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.settings import Settings
 from docmill.stores.queries import Row, reading
-from docmill.stores.state import catalogue, limits, schedules
+from docmill.stores.state import catalogue, limits, ruling, schedules
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log_group
 
@@ -46,7 +45,7 @@ class ByHand:
     ``again_at``: when the next one is due, where the cron expression is not to say.
     """
 
-    pipeline: CompiledPipeline
+    told: SourceSettings
     wanted: Selection = field(default_factory=Selection)
     no_cache: tuple[str, ...] = ()
     again_at: str | None = None
@@ -103,16 +102,23 @@ def start_now(
     Raises Overtaken where it is not scheduled any more, ConcurrentBatchLimit, and whatever a ``sync`` of the batch's
     folder would raise.
     """
-    how = by_hand or ByHand(prepare(home, reporter, row["workflow"], row["params"], []))
-    recover_lost_database(home, reporter, how.pipeline.database)
-    planned = replace(how.pipeline.planned_group(row["batch_id"]), no_cache=how.no_cache)
+    with reading(home) as queries:
+        batch = queries.batch(str(row["batch_id"]))
+        how = by_hand or ByHand(sources.definitions_of(queries, batch))
+        profiles = sources.profiles_of(queries, row["batch_id"])
+    prepare(home, reporter, how.told.workflow, how.told.params, how.told.overrides)  # before a folder is looked through
     looked = _look(home, row["source"], meanwhile)
+    profiles |= looked.profiles if looked is not None else set()
+    pipeline = prepare(home, reporter, how.told.workflow, how.told.params, how.told.overrides, profiles)
+    recover_lost_database(home, reporter, pipeline.database)
+    planned = replace(pipeline.planned_group(row["batch_id"]), no_cache=how.no_cache)
     upcoming = _times(row)
     with writing(home) as state, state.transaction() as tx:
         limits.require_room(tx, row["batch_id"], settings.max_running_batches)
         selection = replace(how.wanted, batch_id=row["batch_id"])
         if looked is not None:
             catalogue.record_changes(tx, looked.source, looked.batch_id, looked.changes)
+            ruling.apply(tx, looked.source, looked.before, looked.settings)
             selection = replace(how.wanted, source=looked.source)
         schedules.start_scheduled(tx, row["id"], planned, selection)
         if looked is not None:

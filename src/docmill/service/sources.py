@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from docmill.domain import uris
 from docmill.domain.events import now
 from docmill.domain.results import DocumentProblem
+from docmill.domain.sources import SourceSettings
 from docmill.errors import DocumentError
-from docmill.stores.queries import Queries
+from docmill.stores.queries import OF_BATCH, Queries, Row
 
 MAX_RETRIES, RETRY_DELAY_S, BACKOFF = 3, 5.0, 2.0
 JITTER = 0.1  # the share of a delay that chance adds, so that many do not come back at once
@@ -25,6 +27,14 @@ def free_name(queries: Queries, folder: Path) -> str:
     return name
 
 
+def free_of_folder(queries: Queries, base: str) -> str:
+    """``base`` as the name of a source that follows no folder, numbered where a folder has it."""
+    name, number = base, 2
+    while (row := queries.source(name)) is not None and row["folder"] is not None:
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
 def folder_text(folder: Path) -> str:
     """A folder as SQLite holds it: names that are not UTF-8 are encoded."""
     return uris.encode(str(folder))
@@ -32,6 +42,28 @@ def folder_text(folder: Path) -> str:
 
 def folder_path(text: str | None) -> Path | None:
     return Path(uris.decode(text)) if text is not None else None
+
+
+def definitions_of(queries: Queries, batch: Row) -> SourceSettings:
+    """What holds for a batch: its own workflow and params, and what the source that it follows was told over them."""
+    found = queries.rows(
+        "SELECT s.*, b.workflow, b.params FROM source s JOIN batch b ON b.id = s.batch_id"
+        " WHERE s.batch_id = ? OR s.name = ?",
+        [batch["id"], batch["source"]],
+    )
+    own = SourceSettings(batch["workflow"], batch["params"])
+    if len(found) != 1:
+        return own
+    told = SourceSettings.of(found[0], found[0])
+    if (told.workflow, told.params) == (own.workflow, own.params):
+        return told
+    return replace(told, workflow=own.workflow, params=own.params, overrides=())
+
+
+def profiles_of(queries: Queries, batch_id: int) -> set[str]:
+    """Of a batch's documents."""
+    sql = f"SELECT DISTINCT profile FROM document d WHERE {OF_BATCH} AND d.state = 'active'"  # noqa: S608 - a constant
+    return {row["profile"] for row in queries.rows(sql, [batch_id])}
 
 
 def batch_row(name: str, type_: str, configuration: dict[str, Any] | None = None) -> dict[str, Any]:

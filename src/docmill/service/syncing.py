@@ -140,7 +140,7 @@ def _look_and_begin(
         if not allow_mass_delete:
             refuse_mass_deletion(one)
         used = one.settings
-        pipeline = prepare(home, reporter, used.workflow, used.params, list(used.overrides))
+        pipeline = prepare(home, reporter, used.workflow, used.params, used.overrides, one.profiles)
         recover_lost_database(home, reporter, pipeline.database)
         try:
             _begin(home, settings, pipeline, one)
@@ -156,10 +156,10 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
     """
     if one.batch_id and one.changes.nothing and one.settings == one.before:
         with reading(home) as queries:
-            if queries.source_is_clean(one.source, pipeline.key, pipeline.database):
+            if queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
     from docmill.service.controlling import supersede
-    from docmill.stores.state import State, catalogue, groups
+    from docmill.stores.state import State, catalogue, groups, ruling
 
     if one.batch_id:
         supersede(home, settings, one.batch_id, pipeline)
@@ -173,6 +173,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
             catalogue.add_source(tx, one.source, sources.folder_text(one.folder), one.batch_id)
             catalogue.remember(tx, one.source, one.settings)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
+            ruling.apply(tx, one.source, one.before, one.settings)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches
             groups.create_group(tx, planned, Selection(source=one.source), most_running=most)

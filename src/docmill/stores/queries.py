@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from docmill.domain.changes import FileStat, KnownDocument
+from docmill.domain.planning import RowsKeys
 from docmill.errors import BatchNotFound, StateLost
 from docmill.filetypes import type_by_name
 from docmill.stores import schema_version
@@ -94,31 +95,34 @@ class Queries:
         sql = "SELECT uri FROM document WHERE source = ? AND state = 'removed'"
         return {row["uri"] for row in self.rows(sql, [source])}
 
-    def source_is_clean(self, source: str, pipeline_key: str, database: str) -> bool:
+    def source_is_clean(self, source: str, rows_keys: RowsKeys, database: str) -> bool:
         """Nothing of the source is due, under way, or on its way out of the database."""
+        key = rows_keys.sql("d", "?2")
         return not self.value(
-            "SELECT 1 FROM document d WHERE d.source = ? AND d.state = 'active' AND COALESCE(d.failed_key, '') != ?"
-            " AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id AND p.database = ?"
-            " AND p.settled_key = ? AND p.state = 'stored')"
-            " UNION ALL SELECT 1 FROM placement WHERE database = ? AND state = 'leaving'"
+            "SELECT 1 FROM document d WHERE d.source = ?1 AND d.state = 'active'"  # noqa: S608 - our own expression
+            f" AND COALESCE(d.failed_key, '') != {key}"
+            " AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id AND p.database = ?3"
+            f" AND p.settled_key = {key} AND p.state = 'stored')"
+            " UNION ALL SELECT 1 FROM placement WHERE database = ?3 AND state = 'leaving'"
             " UNION ALL SELECT 1 FROM run_group g JOIN source s ON s.batch_id = g.batch_id"
-            " WHERE s.name = ? AND g.status IN ('running', 'paused') LIMIT 1",
-            [source, pipeline_key, database, pipeline_key, database, source],
+            " WHERE s.name = ?1 AND g.status IN ('running', 'paused') LIMIT 1",
+            [source, rows_keys.value, database],
         )
 
-    def came_due(self, group_id: int, pipeline_key: str) -> list[str]:
+    def came_due(self, group_id: int, rows_keys: RowsKeys) -> list[str]:
         """Documents that changed, moved or came back while a group was at them, and that no run is at any more.
 
         A failure of the content that a document still has does not make it due again.
         """
+        key = rows_keys.sql("d", "?2")
         rows = self.rows(
-            "SELECT d.id FROM run r JOIN document d ON d.id = r.document_id WHERE r.run_group_id = ?1"
-            " AND d.state = 'active' AND COALESCE(d.failed_key, '') != ?2 AND (r.version != d.version"
+            "SELECT d.id FROM run r JOIN document d ON d.id = r.document_id WHERE r.run_group_id = ?1"  # noqa: S608 - our own expression
+            f" AND d.state = 'active' AND COALESCE(d.failed_key, '') != {key} AND (r.version != d.version"
             " OR r.status != 'failed') AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
-            " AND p.database = r.database AND p.settled_key = ?2 AND p.state = 'stored')"
+            f" AND p.database = r.database AND p.settled_key = {key} AND p.state = 'stored')"
             " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.document_id = d.id AND o.database = r.database"
             " AND (o.status IN ('pending', 'running') OR o.id > r.id))",
-            [group_id, pipeline_key],
+            [group_id, rows_keys.value],
         )
         return [row["id"] for row in rows]
 

@@ -27,9 +27,9 @@ _FREE = """
                                      AND r.status IN ('pending', 'running'))
 """
 _UNSETTLED = """
-    AND COALESCE(failed_key, '') != :pipeline_key
+    AND COALESCE(failed_key, '') != :rows_key
     AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = document.id AND p.database = :database
-                    AND p.settled_key = :pipeline_key AND p.state = 'stored')
+                    AND p.settled_key = :rows_key AND p.state = 'stored')
 """
 _DUE = _FREE + _UNSETTLED
 
@@ -90,7 +90,7 @@ def definition_of(tx: Transaction, group: PlannedGroup) -> dict[str, Any]:
         "workflow": group.workflow,
         "params": group.params,
         "pipeline": group.pipeline,
-        "pipeline_key": group.pipeline_key,
+        "pipeline_key": group.rows_keys.all,
         "database": group.database,
         "priority": PRIORITIES[batch.priority],
         "no_cache": json.dumps(group.no_cache),
@@ -145,8 +145,9 @@ def _create_runs(tx: Transaction, group_id: int, group: PlannedGroup, due: Seque
 def _select(
     columns: str, group: PlannedGroup, selection: Selection, *, limit: int | None = None
 ) -> tuple[str, list[Any]]:
-    condition = (_FREE if selection.force else _DUE).replace(":pipeline_key", "?1").replace(":database", "?2")
-    values: list[Any] = [group.pipeline_key, group.database]
+    key = group.rows_keys.sql("document", "?1")
+    condition = (_FREE if selection.force else _DUE).replace(":rows_key", key).replace(":database", "?2")
+    values: list[Any] = [group.rows_keys.value, group.database]
     for column, value in (("source", selection.source), ("batch_id", selection.batch_id)):
         if value is not None:
             values.append(value)

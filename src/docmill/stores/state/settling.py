@@ -113,7 +113,7 @@ def record_failure(
     document_id: str,
     version: int,
     database: str,
-    pipeline_key: str,
+    rows_key: str,
     failure: Failure,
 ) -> None:
     """A document's failure. One that is permanent takes the rows of older versions out of all databases.
@@ -125,7 +125,7 @@ def record_failure(
         "UPDATE document SET outcome = 'failed', failed_key = ?, error_stage = ?, error_code = ?, error_message = ?,"
         " error_hint = ?, error_at = ? WHERE id = ? AND version = ?",
         [
-            pipeline_key if failure.permanent else None,
+            rows_key if failure.permanent else None,
             failure.stage,
             failure.code,
             failure.message,

@@ -1,0 +1,43 @@
+"""Writes what a source's rules give its documents: parameters and metadata of their own."""
+
+from __future__ import annotations
+
+import json
+
+from docmill.domain.events import now
+from docmill.domain.sources import SourceSettings
+from docmill.stores.state.database import Transaction
+
+
+def apply(tx: Transaction, source: str, before: SourceSettings | None, settings: SourceSettings) -> None:
+    """Bring every document of a source to what the rules say of its URI. ``before``: what was said until now.
+
+    Metadata that no rule gave stays. Other metadata makes a new version of a document.
+    """
+    earlier = before or SourceSettings()
+    if not settings.rules and not earlier.rules:
+        return
+    rows = tx.rows("SELECT id, uri, profile, meta FROM document WHERE source = ? AND state = 'active'", [source])
+    profiles, metas, at = [], [], now()
+    for row in rows:
+        profile = settings.profile(row.uri)
+        if profile != row.profile:
+            profiles.append((profile, row.id))
+        old, given = json.loads(row.meta), settings.metadata(row.uri)
+        taken = {key for key, value in earlier.metadata(row.uri).items() if old.get(key) == value}
+        new = {key: value for key, value in old.items() if key not in taken} | given
+        if new != old:
+            metas.append((json.dumps(new, ensure_ascii=False), at, row.id))
+    described = [(at, row_id) for _meta, _at, row_id in metas]
+    tx.many("UPDATE document SET profile = ? WHERE id = ?", profiles)
+    tx.many(
+        "UPDATE document SET meta = ?, updated_at = ?, version = version + 1, failed_key = NULL, outcome = NULL"
+        " WHERE id = ?",
+        metas,
+    )
+    tx.many("UPDATE placement SET settled_key = NULL WHERE document_id = ?", [(each,) for _at, each in described])
+    tx.many(
+        "INSERT INTO document_version (document_id, version, event, uri, content_hash, size_bytes, batch_id, at)"
+        " SELECT id, version, 'described', uri, content_hash, size_bytes, batch_id, ? FROM document WHERE id = ?",
+        described,
+    )
