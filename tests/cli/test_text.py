@@ -249,6 +249,7 @@ SAMPLES = {
     "ingest": r.IngestResult(
         batch_id=3,
         source="files",
+        targets=[r.IngestTarget(batch_id=3, source="files")],
         files=[
             r.IngestedFile(
                 document_id="a" * 32,
@@ -261,8 +262,8 @@ SAMPLES = {
             for number, outcome in enumerate(["new"] * 22 + ["changed", "unchanged", "duplicate"])
         ],
         counts=r.IngestCounts(new=22, changed=1, unchanged=1, duplicate=1, failed=1),
-        errors=PROBLEMS[-2:-1],
-        reason="1 files could not be read",
+        errors=[r.IngestProblem(**PROBLEMS[-2].model_dump(), line=7)],
+        reason="1 could not be ingested",
     ),
     "search": r.SearchResult(
         query="what limits battery life",

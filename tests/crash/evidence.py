@@ -73,10 +73,15 @@ class Book:
                 state.execute("SELECT COALESCE(SUM(chunks_embedded), 0) FROM run_group").fetchone()[0],
             )
 
-    def settled(self) -> set[str]:
-        """Ids of the documents that need nothing any more."""
-        rows = map(dict, self.placement)
-        return {row["document_id"] for row in rows if row["state"] == "stored" and row["settled_key"]}
+    def settled(self) -> set[tuple[str, str]]:
+        """Ids and contents of the documents that need nothing any more, unless their file has changed."""
+        rows, contents = map(dict, self.placement), dict(self.contents())
+        ids = {row["document_id"] for row in rows if row["state"] == "stored" and row["settled_key"]}
+        return {(document, contents[document]) for document in ids}
+
+    def contents(self) -> set[tuple[str, str]]:
+        """Ids and contents of all documents."""
+        return {(row["id"], row["content_hash"]) for row in map(dict, self.document)}
 
 
 def _rows(state: sqlite3.Connection, sql: str, *, leave_out: str = "") -> tuple[Row, ...]:

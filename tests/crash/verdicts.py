@@ -120,7 +120,7 @@ def embedded_once(before: Book, after: Book, texts: Mapping[str, set[bytes]]) ->
 
     before: the state when that engine began. texts: text keys by document, of the undisturbed home.
     """
-    settled = before.settled()
+    settled = {document for document, _content in before.settled() & after.contents()}
     needed = {key for document, keys in texts.items() if document not in settled for key in keys}
     wanted, computed = len(needed - before.cached.keys()), after.embedded - before.embedded
     return [] if computed == wanted else [f"{computed} texts were embedded where {wanted} were due"]

@@ -61,7 +61,7 @@ def test_what_ingest_says_of_each_file(mill: Mill) -> None:
     outcomes = {file.uri: file.outcome for file in second.files}
     assert outcomes == {"a.txt": "unchanged", "b.txt": "changed", "c.txt": "duplicate"}
     assert second.counts.model_dump() == {
-        "new": 0, "changed": 1, "unchanged": 1, "duplicate": 1, "ignored": 1, "failed": 1,
+        "new": 0, "changed": 1, "updated": 0, "unchanged": 1, "duplicate": 1, "ignored": 1, "failed": 1,
     }  # fmt: skip
     assert [(error.uri, error.error_code) for error in second.errors] == [("missing.txt", "FILE_NOT_FOUND")]
     assert second.reason is not None

@@ -7,13 +7,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certificates import certificate
 from docmill import settings
 from docmill.errors import SettingsError
 from docmill.web import Refused, Unreachable, Web, is_public, parse
@@ -354,34 +354,6 @@ def test_no_proxy_is_taken_from_the_environment(serve: Any, monkeypatch: pytest.
         monkeypatch.setenv(name, proxy.url)
     assert Web(["127.0.0.1"]).request("GET", server.url, timeout_s=5).status == 200
     assert proxy.asked == []
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """A key and a certificate of its own for a host name, in one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    at = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(at - timedelta(days=1))
-        .not_valid_after(at + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file = folder / f"{name}.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, *plain) + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 def test_certificates_are_checked_against_the_name(serve: Any, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from docmill.cli import (
     lancedb,
     models,
     params,
+    plan,
     running,
     source,
     worker,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 STORES = "Definitions, models and databases"
 app.add_typer(everyday.commands)
+app.add_typer(plan.commands)
 app.add_typer(batch.group, name="batch", rich_help_panel=running.PANEL)
 app.add_typer(running.commands)
 app.add_typer(worker.commands)

@@ -9,7 +9,17 @@ import typer
 
 from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Database, FailOnDegraded, Overrides, SyncParams, SyncWorkflow
+from docmill.cli.options import (
+    Checksum,
+    Database,
+    Exclude,
+    FailOnDegraded,
+    Include,
+    NoPrune,
+    Overrides,
+    SyncParams,
+    SyncWorkflow,
+)
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -67,23 +77,18 @@ def sync(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option("--include", metavar="PATTERN", show_default=False, help="Only such files. May be repeated."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="PATTERN", show_default=False, help="No such files. May be repeated."),
-    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     allow_mass_delete: Annotated[
         bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
     ] = False,
-    no_prune: Annotated[
-        bool, typer.Option("--no-prune", help="Delete nothing: documents whose files are gone stay in the index.")
-    ] = False,
-    checksum: Annotated[
-        bool, typer.Option("--checksum", help="Read every file, whatever its times and its size say.")
-    ] = False,
+    no_prune: NoPrune = False,
+    checksum: Checksum = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, as `plan` does.")] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", metavar="FILE", show_default=False, help="Do what `plan --manifest` wrote there."),
+    ] = None,
     fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Make the index follow folders: new, changed, renamed and deleted files.
@@ -92,8 +97,16 @@ def sync(
     values and patterns that were named, until others are.
     """
     from docmill.cli.degraded import judged
+    from docmill.errors import UsageError
     from docmill.service import syncing
 
+    if dry_run:
+        from docmill.cli.plan import planned
+
+        if manifest is not None or allow_mass_delete:
+            raise UsageError("--dry-run takes no --manifest and no --allow-mass-delete", hint="docmill plan --help")
+        wishes = workflow, params, overrides, include, exclude
+        return planned(invocation, folders, source, wishes, prune=not no_prune, checksum=checksum)
     result = syncing.sync(
         invocation.settings(),
         invocation.reporter(),
@@ -107,6 +120,7 @@ def sync(
         allow_mass_delete=allow_mass_delete,
         prune=not no_prune,
         checksum=checksum,
+        manifest=manifest,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
 

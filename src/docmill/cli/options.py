@@ -37,6 +37,18 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TYPE.NAME=VALUE", show_default=False, help="One value, over both. May be repeated."),
 ]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="PATTERN", show_default=False, help="Only such files. May be repeated."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="PATTERN", show_default=False, help="No such files. May be repeated."),
+]
+NoPrune = Annotated[
+    bool, typer.Option("--no-prune", help="Delete nothing: documents whose files are gone stay in the index.")
+]
+Checksum = Annotated[bool, typer.Option("--checksum", help="Read every file, whatever its times and its size say.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 FailOnDegraded = Annotated[

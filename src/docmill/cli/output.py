@@ -12,6 +12,7 @@ from docmill.domain.results import (
     DeliverResult,
     IngestResult,
     ModelVerified,
+    PlanResult,
     Problem,
     Result,
     RunResult,
@@ -44,6 +45,8 @@ def exit_code(result: Result) -> int:
         if result.stopped_by == TIME_LIMIT:
             return STOPPED
         return NOT_CLEAN if result.reason and result.stopped_by is None else CLEAN
+    if isinstance(result, PlanResult):
+        return NOT_CLEAN if result.over_budget else CLEAN
     if isinstance(result, SyncResult):
         ends = [_of_run(each) for each in (result, *result.sources)]
         return max(*ends, NOT_CLEAN if result.skipped else CLEAN)

@@ -33,20 +33,52 @@ class Priority(StrEnum):
     HIGH = "high"
 
 
+class ManifestFormat(StrEnum):
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 @command(
     commands,
     "ingest",
     panel=PANEL,
     events=True,
-    example="docmill ingest report.pdf notes/ --batch 3\nfind . -name '*.pdf' | docmill ingest - --meta project=apollo",
+    example="docmill ingest report.pdf notes/ --batch 3\n"
+    "docmill ingest https://example.org/report.pdf --meta project=apollo\n"
+    "find . -name '*.pdf' | docmill ingest -\ndocmill ingest --manifest papers.csv --map uri=Link --map title=Name",
 )
 def ingest(
     invocation: Invocation,
     *,
     paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", show_default=False, help="Files and folders; - reads them from stdin."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH|URL...]",
+            show_default=False,
+            help="Files, folders and web addresses; - reads them from stdin.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        str | None,
+        typer.Option(
+            "--manifest", metavar="FILE", show_default=False, help="A list with metadata, a row each; - is stdin."
+        ),
+    ] = None,
+    manifest_format: Annotated[
+        ManifestFormat | None,
+        typer.Option(
+            "--manifest-format", metavar=names_of(ManifestFormat), show_default=False, help="Else as its name says."
+        ),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="KEY=COLUMN",
+            show_default=False,
+            help="Which column holds uri, title or another key. May be repeated.",
+        ),
+    ] = None,
     batch: Annotated[
         str | None,
         typer.Option("--batch", "-b", metavar="BATCH", show_default=False, help="Where to; else the source's own."),
@@ -65,17 +97,26 @@ def ingest(
         typer.Option("--priority", metavar=names_of(Priority), show_default=False, help="Of the batch."),
     ] = None,
 ) -> "Result":
-    """Put files into a batch, without processing them yet."""
-    from docmill.service import batches
+    """Put files, and what web addresses give, into a batch, without processing them yet.
 
-    return batches.ingest(
+    A file or an address that is known is new only where its content or its metadata is; nothing is deleted. A manifest
+    is csv with a header, or a JSON object a line: `uri` names a file, relative to the manifest, or an address; other
+    columns become metadata.
+    """
+    from docmill.service import ingesting, naming
+
+    return ingesting.ingest(
         invocation.settings(),
-        paths,
+        paths or [],
         batch=batch,
         source=source,
         meta=meta,
         priority=priority.value if priority else None,
-        stdin=sys.stdin if "-" in paths else None,
+        stdin=sys.stdin if "-" in (paths or []) else None,
+        manifest=naming.manifest(
+            manifest, manifest_format.value if manifest_format else None, mapping or [], sys.stdin.buffer
+        ),
+        reporter=invocation.reporter(),
     )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DryRun, Limit, Offset, Overrides, SyncParams, SyncWorkflow, Yes
+from docmill.cli.options import DryRun, Exclude, Include, Limit, Offset, Overrides, SyncParams, SyncWorkflow, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -33,14 +33,8 @@ def add(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option("--include", metavar="PATTERN", show_default=False, help="Only such files. May be repeated."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="PATTERN", show_default=False, help="No such files. May be repeated."),
-    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     set_for: Annotated[
         list[str] | None,
         typer.Option(

@@ -71,6 +71,12 @@ class Changes:
     def nothing(self) -> bool:
         return not (self.new or self.changed or self.renamed or self.touched or self.deleted)
 
+    def spare(self, keep: Callable[[KnownDocument], bool]) -> None:
+        """Leave documents as they are that seem to be deleted."""
+        kept = [document for document in self.deleted if keep(document)]
+        self.deleted = [document for document in self.deleted if not keep(document)]
+        self.unchanged += len(kept)
+
 
 def compare(
     known: dict[str, KnownDocument],

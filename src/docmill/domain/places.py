@@ -1,8 +1,8 @@
 """Where the bytes of a document lie: the one rule, for files that people keep and for copies of what was fetched. Pure.
 
-The URI of a file is a path, relative to its source's folder or absolute, and never begins with ``http://``: no path that
-a scan or an ``ingest`` makes holds two slashes in a row. The URI of what came from the web is its address, and its bytes
-lie under the home, so that a home can be moved.
+The URI of a file is a path, relative to its source's folder or absolute, and never begins with ``http://``: no path
+that a scan or an ``ingest`` makes holds two slashes in a row. The URI of what came from the web is its address, and its
+bytes lie under the home, so that a home can be moved.
 """
 
 from __future__ import annotations

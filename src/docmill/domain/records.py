@@ -135,7 +135,7 @@ class DocumentVersion(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     document_id: str = Field(index=True)
     version: int
-    event: str  # new, changed, renamed, deleted, restored
+    event: str  # new, changed, described, renamed, deleted, restored
     uri: str
     content_hash: str
     size_bytes: int

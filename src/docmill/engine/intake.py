@@ -8,8 +8,8 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any
 
-from docmill.domain import uris
 from docmill.domain.events import now
+from docmill.domain.places import document_path
 from docmill.domain.status import Entity, Trigger
 from docmill.engine import pipelines
 from docmill.engine.ledger import Ledger
@@ -91,7 +91,7 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
         fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
         for row in [*begun, *fresh]:
             if row.wanted:
-                works.append(_work(group, row))
+                works.append(_work(ledger.state.path.parent, group, row))
             else:
                 groups.cancel_run(tx, group.id, row.id, "outdated")
                 moved.update({row.status: -1, "cancelled": 1})
@@ -106,7 +106,7 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
     return works
 
 
-def _work(group: GroupWork, row: Any) -> Work:
+def _work(home: Path, group: GroupWork, row: Any) -> Work:
     work = Work(
         run_id=row.id,
         group=group,

@@ -113,12 +113,17 @@ class CompiledPipeline:
             keys[step.name] = upstream
         return keys
 
+    @cached_property
+    def record(self) -> str:
+        """As a run group keeps it: :func:`load` makes it ready again."""
+        return dump(self.definition, self.model)
+
     def planned_group(self, batch_id: int) -> PlannedGroup:
         return PlannedGroup(
             batch_id=batch_id,
             workflow=self.definition.workflow,
             params=self.definition.params,
-            pipeline=dump(self.definition),
+            pipeline=self.record,
             rows_keys=self.rows_keys,
             database=self.database,
             model=self.model.name,
@@ -139,11 +144,12 @@ def compile_pipeline(definition: Pipeline) -> CompiledPipeline:
     return CompiledPipeline(definition, embedder.describe(step.params))
 
 
-def dump(definition: Pipeline) -> str:
+def dump(definition: Pipeline, model: ModelInfo) -> str:
     return json.dumps(
         {
             "workflow": definition.workflow,
             "params": definition.params,
+            "model": f"{model.name} {model.fingerprint}",
             "steps": _steps_out(definition.steps),
             "variants": {profile: _steps_out(steps) for profile, steps in definition.variants.items()},
         },
@@ -167,6 +173,7 @@ def _steps_out(steps: tuple[ResolvedStep, ...]) -> list[dict[str, Any]]:
             "method": step.method,
             "version": step.version,
             "params": step.params.model_dump(mode="json"),
+            "counting": sorted(step.params.key_fields()),
             **{name: getattr(step, name) for name in _POLICY},
         }
         for step in steps

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from docmill.domain import uris
+from docmill.domain.places import document_path
 from docmill.domain.results import (
     DocumentHistory,
     DocumentList,
@@ -45,12 +44,14 @@ def list_documents(
 
 def show_document(settings: Settings, named: str, *, source: str | None = None) -> DocumentShown:
     """One document, by URI or id. Raises DocumentNotFound, UsageError where several sources have the URI."""
-    with reading(find_home(settings)) as queries, queries.snapshot():
+    home = find_home(settings)
+    with reading(home) as queries, queries.snapshot():
         row = document_queries.document(queries, named, source, EVERY_STATE)
         places = document_queries.placements(queries, row["id"])
     return DocumentShown(
         document=record(row),
-        path=str(Path(uris.decode(row["folder"] or "/")) / uris.decode(row["uri"])),
+        path=str(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"])),
+        origin=json.loads(row["origin"]) or None,
         metadata=json.loads(row["meta"]),
         databases=[
             DocumentPlacement(

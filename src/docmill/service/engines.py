@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from docmill.domain.events import Reporter, SilentReporter
 from docmill.engine.lock import EngineLock
 from docmill.engine.runner import Runner
-from docmill.engine.stopping import TIME_LIMIT
+from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import Interrupted, StoppedError, TimeLimit
 from docmill.service.contending import Contender
 from docmill.service.following import POLL_SECONDS, Follower
@@ -30,14 +30,17 @@ __all__ = [
 ]
 
 
-def work_until_done(home: Path, settings: Settings, reporter: Reporter, group_ids: Sequence[int]) -> None:
-    """Return once none of the groups is running any more, whoever runs them.
+def work_until_done(
+    home: Path, settings: Settings, reporter: Reporter, group_ids: Sequence[int], stop: StopFlag | None = None
+) -> None:
+    """Return once none of the groups is running any more, whoever runs them. ``stop``: of a caller that hears signals.
 
     Raises Interrupted or StoppedError after a drain on a signal, TimeLimit after ``settings.max_minutes``, EngineBusy
     where another engine is at it for longer than ``settings.lock_timeout``.
     """
     reporter = OutlivesTerminal(reporter)
-    with EngineLock(home) as lock, stop_on_signals(reporter, seconds=settings.seconds_left) as stop:
+    hearing = nullcontext(stop) if stop is not None else stop_on_signals(reporter, seconds=settings.seconds_left)
+    with EngineLock(home) as lock, hearing as stop:
         contender, follower = Contender(home, settings, reporter), Follower(home, reporter)
         while _any_running(home, group_ids):
             if stop.reason:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
+from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument, compare
 from docmill.domain.results import DocumentProblem
 from docmill.domain.sources import SourceSettings, Wishes
-from docmill.errors import DocumentError, InvalidState, NotAllowedError, NotFoundError
+from docmill.errors import DocumentError, FileChanged, InvalidState, NotAllowedError, NotFoundError
 from docmill.service import sources
 from docmill.sources import folder as folders
 from docmill.stores.queries import Queries, Row, reading
@@ -21,7 +21,10 @@ KEPT_OUT = "deleted by `documents delete`"
 
 @dataclass(slots=True)
 class Looked:
-    """One folder, between its scan and its report. ``settings``: what holds now; ``before``: what it remembered."""
+    """One folder, between its scan and its report. ``settings``: what holds now; ``before``: what it remembered.
+
+    ``documents``: what was known, by URI.
+    """
 
     source: str
     folder: Path
@@ -30,7 +33,7 @@ class Looked:
     scan: folders.Scan
     changes: Changes
     errors: list[DocumentProblem]
-    known: int
+    documents: dict[str, KnownDocument]
     started: float
     batch_id: int = 0
     group_ids: list[int] = field(default_factory=list)
@@ -61,11 +64,13 @@ def look(
     checksum: bool = False,
     though_paused: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    still: float = 0.0,
 ) -> Looked:
     """Scan one folder and hold it against the documents that are known.
 
     ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
-    ``meanwhile`` is called before each file that is read; whatever it raises ends the look.
+    ``meanwhile`` is called before each file that is read; whatever it raises ends the look. ``still``: a file that was
+    written within so many seconds is left for the next look.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused, unless
     ``though_paused``.
@@ -89,29 +94,36 @@ def look(
         sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
     ]
 
+    moving: set[tuple[int, int]] = set()
+
     def hash_file(file: FoundFile) -> HashedFile | None:
         meanwhile()
         try:
+            if still and folders.is_moving(file, still):
+                moving.add((file.stat.device, file.stat.inode))
+                raise FileChanged("the file is being written", hint="it will be read when it stands still")
             return folders.hash_file(file)
         except DocumentError as error:
             errors.append(sources.unread(file.uri, error))
             return None
 
     changes = compare(known, scan.files, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    if moving:  # what seems deleted may be such a file, under a name that is not known yet
+        changes.spare(lambda each: (each.stat.device, each.stat.inode) in moving)
     if not prune:
         changes.unchanged += len(changes.deleted)
         changes.deleted.clear()
     batch_id = batch["id"] if batch is not None else 0
-    return Looked(name, folder, settings, before, scan, changes, errors, len(known), started, batch_id)
+    return Looked(name, folder, settings, before, scan, changes, errors, known, started, batch_id)
 
 
 def refuse_mass_deletion(one: Looked) -> None:
     """A folder that is suddenly empty is more often an unmounted disk than a wish. Raises NotAllowedError."""
-    gone = len(one.changes.deleted)
-    empty = gone == one.known and not one.scan.files
-    if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > one.known)):
+    gone, known = len(one.changes.deleted), len(one.documents)
+    empty = gone == known and not one.scan.files
+    if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > known)):
         raise NotAllowedError(
-            f"{gone} of the {one.known} documents of source {one.source!r} are gone from {one.folder}",
+            f"{gone} of the {known} documents of source {one.source!r} are gone from {one.folder}",
             hint="check that the disk is mounted; if they were meant to go, --allow-mass-delete",
             would_delete=[document.uri for document in one.changes.deleted[:100]],
         )
@@ -122,6 +134,10 @@ def _source(queries: Queries, folder: Path, named: str | None) -> Row | None:
     other = sources.folder_path(row["folder"]) if row else None
     if other is not None and other != folder and other.is_dir():
         raise NotAllowedError(f"source {named!r} is the folder {other}", hint="give this folder another --source")
+    if row is not None and other is None and queries.known_documents(row["name"]):
+        raise NotAllowedError(  # none of them lies in the folder, so that this would delete them
+            f"the documents of source {named!r} were named one by one", hint="give this folder another --source"
+        )
     return row
 
 

@@ -55,8 +55,12 @@ def delete_batch(
     act = carry_out(home, lambda tx: pruning.delete_batch(tx, batch_id, with_documents=with_documents), dry_run=dry_run)
     leaving: list[str] = []
     if not dry_run and act.deleted_documents:
+        from docmill.service.controlling import writing
         from docmill.service.removing import remove_leaving
+        from docmill.stores import downloads
 
+        with writing(home) as state:
+            downloads.sweep(home, state)
         leaving = remove_leaving(home)
     would = "would delete" if dry_run else "deleted"
     return BatchDeleted(

@@ -130,12 +130,15 @@ def remove(settings: Settings, name: str, *, dry_run: bool = False) -> SourceRem
     if not dry_run:
         from docmill.service.controlling import writing
         from docmill.service.removing import remove_leaving
+        from docmill.stores import downloads
         from docmill.stores.state import catalogue
 
         with writing(home) as state, state.transaction() as tx:
             batch_id = tx.value("SELECT batch_id FROM source WHERE name = ?", [name])
             catalogue.delete_documents(tx, known, batch_id)
             tx.run("DELETE FROM source WHERE name = ?", [name])
+        with writing(home) as state:
+            downloads.sweep(home, state)
         leaving = remove_leaving(home)
     would = "would remove" if dry_run else "removed"
     return SourceRemoved(

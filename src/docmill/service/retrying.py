@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from docmill.domain import uris
 from docmill.domain.changes import FileStat, FoundFile, HashedFile, KnownDocument
 from docmill.domain.events import Reporter, now
+from docmill.domain.places import document_path, is_address
 from docmill.domain.planning import Selection
 from docmill.domain.results import RunResult
 from docmill.engine import pipelines
 from docmill.errors import DocumentError, DocumentNotFound, InvalidState, UsageError
-from docmill.service import sources
 from docmill.service.controlling import writing
 from docmill.service.engines import work_until_done
 from docmill.service.outcomes import run_result
@@ -50,7 +49,7 @@ def retry(
         raise InvalidState(
             "no failed document to retry", current_status=target.status, valid_statuses=["completed", "failed"]
         )
-    pairs = [(row, _rehash(row)) for row in failed]
+    pairs = [(row, _rehash(home, row)) for row in failed]
     with writing(home) as state, state.transaction() as tx:
         most = settings.max_running_batches
         group_ids = _put_back(tx, target.batch_id, pairs, reset=reset_retry_count, most_running=most)
@@ -79,14 +78,18 @@ def _failed(queries: Queries, target: Target, files: list[str] | None) -> list[R
     return [row for row in rows if row["uri"] in files]
 
 
-def _rehash(row: Row) -> HashedFile:
+def _rehash(home: Path, row: Row) -> HashedFile:
     """The file of a failed document as it is now; as it was, where it cannot be read, which its next run will say."""
-    path = (sources.folder_path(row["folder"]) or Path("/")) / uris.decode(row["uri"])
+    path = document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"])
+    as_it_was = HashedFile(
+        FoundFile(row["uri"], str(path), row["suffix"], _stat(row)), row["content_hash"], row["hashed_at_ns"]
+    )
+    if is_address(row["uri"]):  # what it gives now is for an `ingest` to find out
+        return as_it_was
     try:
         return folders.hash_file(folders.found_file(path, row["uri"]))
     except DocumentError:
-        found = FoundFile(row["uri"], str(path), row["suffix"], _stat(row))
-        return HashedFile(found, row["content_hash"], row["hashed_at_ns"])
+        return as_it_was
 
 
 def _put_back(

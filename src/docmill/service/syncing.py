@@ -13,12 +13,14 @@ from docmill.domain.planning import Selection
 from docmill.domain.results import IgnoredFiles, ScanCounts, SkippedSource, SourceSync, SyncResult
 from docmill.domain.sources import Wishes
 from docmill.engine.pipelines import CompiledPipeline
-from docmill.errors import DocmillError, NotAllowedError, NotFoundError, Overtaken, UsageError
-from docmill.service import shapes, sources
+from docmill.engine.stopping import StopFlag
+from docmill.errors import DocmillError, NotAllowedError, NotFoundError, Overtaken, StoppedError, UsageError
+from docmill.service import shapes, sources, sync_manifest
 from docmill.service.home import init
 from docmill.service.looking import Looked, look, refuse_mass_deletion, require_folder
 from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
+from docmill.service.sync_manifest import Planned
 from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.sources import folder as folders
 from docmill.stores.queries import reading
@@ -40,11 +42,16 @@ def sync(
     allow_mass_delete: bool = False,
     prune: bool = True,
     checksum: bool = False,
+    manifest: Path | None = None,
+    still: float = 0.0,
+    stop: StopFlag | None = None,
 ) -> SyncResult:
     """Make the index follow the folders, or without any all sources that there are; by what is named of definitions and
     patterns, which a source remembers, else by those of the last time.
 
     ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
+    ``manifest``: do what a plan has written there, exactly, and nothing else. ``still``: a file that was written within
+    so many seconds is left for the next time, as FILE_CHANGED. ``stop``: of a caller that hears the signals itself.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused,
     NotAllowedError where most of a source would be deleted, Interrupted after Ctrl-C. Where all sources are synced, one
@@ -52,11 +59,16 @@ def sync(
     """
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
-    home = _home(settings, reporter)
+    home = find_or_make_home(settings, reporter)
     wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None)
     for path in paths:
         require_folder(path.expanduser().absolute())
-    targets: list[Target] = [(path, source) for path in paths] or followed(home, source)
+    plans = _plans(manifest, paths, source, wishes) if manifest is not None else {}
+    targets: list[Target] = (
+        [(planned.folder, name) for name, planned in plans.items()]
+        or [(path, source) for path in paths]
+        or followed(home, source)
+    )
     synced: list[tuple[Looked, CompiledPipeline]] = []
     skipped: list[SkippedSource] = []
     for path, name in targets:
@@ -70,9 +82,12 @@ def sync(
                 allow_mass_delete=allow_mass_delete,
                 prune=prune,
                 checksum=checksum,
+                planned=plans.get(name or ""),
+                still=still,
+                stop=stop,
             )
         except (NotFoundError, NotAllowedError) as error:
-            if paths or len(targets) == 1:
+            if paths or plans or len(targets) == 1:
                 raise
             skipped.append(_skipped(path, name, error))
         else:
@@ -81,7 +96,7 @@ def sync(
     if groups:
         from docmill.service.engines import work_until_done
 
-        work_until_done(home, settings, reporter, groups)
+        work_until_done(home, settings, reporter, groups, stop)
     if not synced:
         raise NotAllowedError(
             f"none of the {len(skipped)} sources can be synced; the first: {skipped[0].error_message}",
@@ -90,6 +105,12 @@ def sync(
         )
     results = [_result(home, pipeline, one) for one, pipeline in synced]
     return SyncResult(**results[0].model_dump(), sources=results, skipped=skipped)
+
+
+def _plans(manifest: Path, paths: list[Path], source: str | None, wishes: Wishes) -> dict[str, Planned]:
+    if paths or source is not None or wishes != Wishes():
+        raise UsageError("--manifest says what is to be done: it takes no folder, source, definitions or patterns")
+    return {planned.source: planned for planned in sync_manifest.read(manifest)}
 
 
 def followed(home: Path, name: str | None = None) -> list[Target]:
@@ -106,7 +127,7 @@ def followed(home: Path, name: str | None = None) -> list[Target]:
     return [(Path(sources.folder_path(row["folder"]) or "/"), row["name"]) for row in rows]
 
 
-def _home(settings: Settings, reporter: Reporter) -> Path:
+def find_or_make_home(settings: Settings, reporter: Reporter) -> Path:
     """The home; where none is named and none is found, one is made here, so that one command is enough."""
     try:
         return find_home(settings)
@@ -134,27 +155,44 @@ def _look_and_begin(
     allow_mass_delete: bool,
     prune: bool,
     checksum: bool,
+    planned: Planned | None,
+    still: float,
+    stop: StopFlag | None,
 ) -> tuple[Looked, CompiledPipeline]:
+    def obey() -> None:
+        if stop is not None and stop.reason:
+            raise StoppedError(f"stopped by {stop.reason}; what was done is kept")
+
     while True:
-        one = look(home, *target, wishes, prune=prune, checksum=checksum)
-        if not allow_mass_delete:
-            refuse_mass_deletion(one)
+        one = look(
+            home,
+            *target,
+            planned.wishes if planned else wishes,
+            prune=prune,
+            checksum=checksum,
+            meanwhile=obey,
+            still=still,
+        )
         used = one.settings
         pipeline = prepare(home, reporter, used.workflow, used.params, used.overrides, one.profiles)
+        if planned is not None:
+            sync_manifest.hold(one, planned, pipeline)
+        if not allow_mass_delete:
+            refuse_mass_deletion(one)
         recover_lost_database(home, reporter, pipeline.database)
         try:
-            _begin(home, settings, pipeline, one)
+            _begin(home, settings, pipeline, one, planned)
         except Overtaken:  # another shell was faster: what it wrote is known by now
             continue
         return one, pipeline
 
 
-def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked) -> None:
+def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked, planned_: Planned | None) -> None:
     """Write down what changed and create the run group, in one transaction; nothing at all where nothing is to do.
 
     Raises Overtaken where that is not the change from what is known any more.
     """
-    if one.batch_id and one.changes.nothing and one.settings == one.before:
+    if planned_ is None and one.batch_id and one.changes.nothing and one.settings == one.before:
         with reading(home) as queries:
             if queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
@@ -176,7 +214,9 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
             ruling.apply(tx, one.source, one.before, one.settings)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches
-            groups.create_group(tx, planned, Selection(source=one.source), most_running=most)
+            wanted = catalogue.ids_of(tx, one.source, planned_.documents) if planned_ is not None else None
+            selection = Selection(source=one.source, document_ids=wanted)
+            groups.create_group(tx, planned, selection, most_running=most)
             # With the new group, unfinished ones of earlier calls: theirs is the rest of the work.
             sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"
             one.group_ids = [row.id for row in tx.rows(sql, [one.batch_id])]

@@ -77,7 +77,7 @@ class _Worker:
         self.reporter = reporter
         self.stop = stop
         self.queries = queries
-        self._state = _identity(home)
+        self._state = identity(home)
         self._groups: set[int] = set()
         self._follower = Follower(home, reporter)
         self._contender: Contender | None = None
@@ -199,7 +199,7 @@ class _Worker:
 
     def _require_home(self) -> None:
         """A home that was moved or made anew must not leave its worker behind, at a file that nobody sees."""
-        if _identity(self.home) != self._state:
+        if identity(self.home) != self._state:
             raise HomeNotFound(f"the home {self.home} has been moved or replaced", hint="start the worker again")
 
     def _deliver(self) -> None:
@@ -225,7 +225,8 @@ class _Worker:
             time.sleep(min(left, _TICK_SECONDS))
 
 
-def _identity(home: Path) -> tuple[int, int] | None:
+def identity(home: Path) -> tuple[int, int] | None:
+    """Which state.db a home has; None where it has none."""
     try:
         found = (home / "state.db").stat()
     except OSError:

@@ -134,6 +134,14 @@ def hash_file(file: FoundFile) -> HashedFile:
     raise FileChanged("the file changed each time it was read", hint="it will be read when it stands still")
 
 
+def is_moving(file: FoundFile, seconds: float) -> bool:
+    """Whether it was written, or came to its place, within the last ``seconds``. A time to come, by a clock that is
+    wrong, tells nothing.
+    """
+    now = time.time_ns()
+    return any(0 <= now - at < seconds * 1e9 for at in (file.stat.mtime_ns, file.stat.ctime_ns))
+
+
 def found_file(path: Path, uri: str) -> FoundFile:
     """One file that was named, not scanned. Raises SourceFileMissing or SourceFileDenied."""
     try:

@@ -72,8 +72,8 @@ class Web:
     ) -> Answer:
         """The answer, whatever its status. ``timeout_s`` is for all of it, redirects included.
 
-        With ``sink``, the body of a 200 goes there, part by part, and ``most_bytes`` is a limit for that alone; one that
-        announces more is not read at all. Any other body is then held to MOST_BYTES, in the answer.
+        With ``sink``, the body of a 200 goes there, part by part, and ``most_bytes`` is a limit for that alone; one
+        that announces more is not read at all. Any other body is then held to MOST_BYTES, in the answer.
 
         A redirect of anything but GET and HEAD is followed only where it repeats the body (307, 308). ``Authorization``
         is left out once a redirect leads to another origin. Raises Refused, Unreachable.
@@ -171,7 +171,7 @@ class Web:
 def _pour(response: httpcore.Response, headers: Mapping[str, str], most_bytes: int, sink: Sink) -> bool:
     """The body into ``sink``. False where it has more bytes than allowed, which are not read."""
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most_bytes:
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > most_bytes):
         return False
     size = 0
     for part in response.iter_stream():

@@ -1,4 +1,4 @@
-"""Batches as text: made, listed, shown, and filled with documents."""
+"""Batches as text: made, listed and shown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.reporting import duration
 from docmill.cli.text.dispatch import View, render
-from docmill.cli.text.pieces import count, moment, more, pairs, problems, status_text, table
-from docmill.domain.results import BatchCreated, BatchList, BatchShown, BatchSummary, IngestResult
-
-FILES_SHOWN = 20
-_OUTCOME_STYLES = {"new": "green", "changed": "yellow", "unchanged": "dim", "duplicate": "dim"}
+from docmill.cli.text.pieces import count, moment, more, pairs, status_text, table
+from docmill.domain.results import BatchCreated, BatchList, BatchShown, BatchSummary
 
 
 def batch_table(batches: list[BatchSummary]) -> RenderableType:
@@ -82,27 +79,6 @@ def _(result: BatchShown, view: View) -> list[RenderableType]:  # noqa: ARG001 -
             ]
         )
     ]
-
-
-@render.register
-def _(result: IngestResult, view: View) -> list[RenderableType]:
-    shown = result.files if view.verbose or not view.terminal else result.files[:FILES_SHOWN]
-    parts: list[RenderableType] = []
-    if shown:
-        made = table("", "uri")
-        for file in shown:
-            made.add_row(Text(safe(file.outcome), style=_OUTCOME_STYLES.get(file.outcome, "")), safe(file.uri))
-        parts.append(made)
-    if len(result.files) > len(shown):
-        parts.append(Text(f"… and {len(result.files) - len(shown):,} more (-v shows all)", style="dim"))
-    counts = [f"{number:,} {name}" for name, number in result.counts.model_dump().items() if number]
-    where = f"  in batch {result.batch_id}, source {safe(result.source)}"
-    parts.append(Text.assemble((", ".join(counts) or "no files", "bold"), (where, "dim")))
-    if result.errors:
-        parts += ["", *problems(result.errors, verbose=view.verbose)]
-    if view.terminal and (result.counts.new or result.counts.changed or result.counts.duplicate):
-        parts.append(Text.assemble(("process them: ", "dim"), f"docmill start {result.batch_id}"))
-    return parts
 
 
 def _configuration(configuration: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -46,7 +46,8 @@ def _(result: DocumentShown, view: View) -> list[RenderableType]:  # noqa: ARG00
                 ("document", Text(safe(each.uri), style="bold")),
                 ("source", f"{each.source}, batch {each.batch_id}"),
                 ("id", each.document_id),
-                ("file", result.path),
+                ("copy" if result.origin else "file", result.path),
+                ("fetched", _origin(result.origin) if result.origin else None),
                 ("type", f"{each.type or 'unknown'}, {size(each.size_bytes)}"),
                 ("status", f"{each.status}{', degraded' if each.degraded else ''}{state}"),
                 ("error", f"{error.error_code} at {error.stage}: {error.error_message}" if error else None),
@@ -94,6 +95,11 @@ def _(result: DocumentRestored, view: View) -> list[RenderableType]:  # noqa: AR
 
 def _numbered(metadata: dict[str, object]) -> list[tuple[int, tuple[str, object]]]:
     return list(enumerate(sorted(metadata.items())))
+
+
+def _origin(origin: dict[str, str]) -> str:
+    stated = origin.get("last_modified")
+    return moment(origin.get("fetched_at")) + (f", changed {safe(stated)}" if stated else "")
 
 
 def _place(place: DocumentPlacement) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docmill.domain.results.shared import DocumentProblem, Page, Progress, Result, RetryPolicy
+from docmill.domain.results.shared import Page, Progress, Result, RetryPolicy
 
 
 class BatchCreated(Result):
@@ -56,33 +56,3 @@ class BatchShown(Result):
     cron: str | None
     scheduled_start: str | None
     run_groups: list[int]
-
-
-class IngestedFile(Result):
-    """``outcome``: new, changed, unchanged (``batch_id`` is where it lives) or duplicate (same bytes, another URI)."""
-
-    document_id: str | None
-    document_hash: str | None
-    uri: str
-    source: str
-    batch_id: int | None
-    outcome: str
-    message: str | None = None
-
-
-class IngestCounts(Result):
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    duplicate: int = 0
-    ignored: int = 0
-    failed: int = 0
-
-
-class IngestResult(Result):
-    batch_id: int
-    source: str
-    files: list[IngestedFile]
-    counts: IngestCounts
-    errors: list[DocumentProblem]
-    reason: str | None = None

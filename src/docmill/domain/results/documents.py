@@ -43,17 +43,20 @@ class DocumentPlacement(Result):
 
 
 class DocumentShown(Result):
-    """``path`` is where its file lies, or lay."""
+    """``path`` is where its file lies, or lay; of what was fetched, its copy. ``origin``: what its server said of it,
+    ``{"url", "etag", "last_modified", "fetched_at"}``.
+    """
 
     document: DocumentRecord
     path: str
     metadata: dict[str, Any]
     databases: list[DocumentPlacement]
     error: DocumentProblem | None
+    origin: dict[str, str] | None = None
 
 
 class DocumentVersionEvent(Result):
-    """``event``: new, changed, renamed, deleted, restored or removed."""
+    """``event``: new, changed, described (its metadata), renamed, deleted, restored or removed."""
 
     version: int
     event: str

@@ -27,6 +27,12 @@ def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) ->
     )
 
 
+def ids_of(tx: Transaction, source: str, uris: Iterable[str]) -> tuple[str, ...]:
+    """Active documents of a source, by their URIs; those that are not there are left out."""
+    sql = "SELECT id FROM document WHERE source = ? AND state = 'active' AND uri IN (SELECT value FROM json_each(?))"
+    return tuple(row.id for row in tx.rows(sql, [source, json.dumps(list(uris))]))
+
+
 def remember(tx: Transaction, name: str, settings: SourceSettings) -> None:
     """What a source was told last, for its next sync."""
     columns = settings.columns()
@@ -58,8 +64,13 @@ def add_documents(
     ]
 
 
-def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
-    """A new version of each document. What the databases hold of it is stale from here on. Raises Overtaken."""
+def replace_content(
+    tx: Transaction, changed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int, *, event: str = "changed"
+) -> None:
+    """A new version of each document. What the databases hold of it is stale from here on. Raises Overtaken.
+
+    ``event``: what its history says; ``described`` where not its bytes but what is said of them is another.
+    """
     for document, hashed in changed:
         _require_as_known(tx, document)
         tx.run(
@@ -70,7 +81,7 @@ def replace_content(tx: Transaction, changed: Iterable[tuple[KnownDocument, Hash
         )
         _unsettle(tx, document.id)
         _write_stat(tx, document.id, hashed)
-        _history(tx, document.id, document.version + 1, "changed", hashed, batch_id)
+        _history(tx, document.id, document.version + 1, event, hashed, batch_id)
 
 
 def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_id: int | None) -> None:

@@ -153,9 +153,8 @@ def _select(
             values.append(value)
             condition += f" AND {column} = ?{len(values)}"
     if selection.document_ids is not None:
-        marks = ", ".join(f"?{len(values) + n}" for n in range(1, len(selection.document_ids) + 1))
-        condition += f" AND id IN ({marks})"
-        values.extend(selection.document_ids)
+        values.append(json.dumps(selection.document_ids))
+        condition += f" AND id IN (SELECT value FROM json_each(?{len(values)}))"  # noqa: S608 - a mark's number
     order = f"LIMIT {limit}" if limit is not None else "ORDER BY uri"
     return f"SELECT {columns} FROM document WHERE {condition} {order}", values  # noqa: S608 - our own columns and marks
 

@@ -1,0 +1,111 @@
+"""``docmill plan`` and ``docmill why``: what would be done, and why."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.everyday import PANEL
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Checksum, Exclude, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+commands = typer.Typer()
+Given = tuple[str | None, str | None, Sequence[str] | None, Sequence[str] | None, Sequence[str] | None]
+
+
+@command(
+    commands,
+    "plan",
+    panel=PANEL,
+    example="docmill plan ~/papers\ndocmill plan --budget-minutes 30\ndocmill plan papers --manifest papers.plan.json",
+)
+def plan(
+    invocation: Invocation,
+    *,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to look at; else all sources."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
+    ] = None,
+    workflow: SyncWorkflow = None,
+    params: SyncParams = None,
+    overrides: Overrides = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    no_prune: NoPrune = False,
+    checksum: Checksum = False,
+    budget_minutes: Annotated[
+        float | None,
+        typer.Option("--budget-minutes", metavar="N", min=0, show_default=False, help="Exit 3 where it takes longer."),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", metavar="FILE", show_default=False, help="Write it down for `sync --manifest`."),
+    ] = None,
+) -> "Result":
+    """Say what a sync would do, why, and how long it would take. No document is touched."""
+    wishes = workflow, params, overrides, include, exclude
+    return planned(
+        invocation,
+        folders,
+        source,
+        wishes,
+        prune=not no_prune,
+        checksum=checksum,
+        budget_minutes=budget_minutes,
+        manifest=manifest,
+    )
+
+
+def planned(
+    invocation: Invocation,
+    folders: list[Path] | None,
+    source: str | None,
+    given: Given,
+    *,
+    prune: bool,
+    checksum: bool,
+    budget_minutes: float | None = None,
+    manifest: Path | None = None,
+) -> "Result":
+    """Also what ``sync --dry-run`` does."""
+    from docmill.domain.sources import Wishes
+    from docmill.service import planning
+
+    workflow, params, overrides, include, exclude = given
+    return planning.plan(
+        invocation.settings(),
+        invocation.reporter(),
+        folders or [],
+        source=source,
+        wishes=Wishes(workflow, params, overrides or None, include or None, exclude or None),
+        prune=prune,
+        checksum=checksum,
+        budget_minutes=budget_minutes,
+        manifest=manifest,
+    )
+
+
+@command(
+    commands, "why", panel=PANEL, example="docmill why 2024/report.pdf\ndocmill why notes.md --source notes --json"
+)
+def why(
+    invocation: Invocation,
+    *,
+    uri: Annotated[str, typer.Argument(metavar="URI", show_default=False, help="A document, by its URI or its id.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="Its source, where several have the URI."),
+    ] = None,
+) -> "Result":
+    """Say why a document was processed, whether the next sync would, and which of its passages changed."""
+    from docmill.service import explaining
+
+    return explaining.why(invocation.settings(), invocation.reporter(), uri, source=source)
