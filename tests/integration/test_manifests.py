@@ -136,7 +136,7 @@ def test_columns_of_others(mill: Mill) -> None:
         with pytest.raises(UsageError):
             naming.columns(wrong)
     with pytest.raises(UsageError):
-        naming.manifest(None, None, ["uri=Path"], io.BytesIO())
+        naming.manifest(None, None, ["uri=Path"], None)
 
 
 def test_a_refused_manifest_writes_nothing(mill: Mill) -> None:

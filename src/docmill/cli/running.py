@@ -114,7 +114,10 @@ def ingest(
         priority=priority.value if priority else None,
         stdin=sys.stdin if "-" in (paths or []) else None,
         manifest=naming.manifest(
-            manifest, manifest_format.value if manifest_format else None, mapping or [], sys.stdin.buffer
+            manifest,
+            manifest_format.value if manifest_format else None,
+            mapping or [],
+            sys.stdin.buffer if manifest == "-" else None,
         ),
         reporter=invocation.reporter(),
     )

@@ -41,10 +41,10 @@ class Manifest:
         return "the manifest on stdin" if self.file == "-" else Path(self.file).name
 
 
-def manifest(file: str | None, format_: str | None, pairs: Sequence[str], stdin: IO[bytes]) -> Manifest | None:
+def manifest(file: str | None, format_: str | None, pairs: Sequence[str], stdin: IO[bytes] | None) -> Manifest | None:
     """What the options of a command say of one; ``pairs`` are texts ``KEY=COLUMN``. Raises UsageError."""
     if file is not None:
-        return Manifest(file, format_, columns(pairs), stdin if file == "-" else None)
+        return Manifest(file, format_, columns(pairs), stdin)
     if pairs or format_:
         raise UsageError(f"{'--map' if pairs else '--manifest-format'} is for a manifest", hint="--manifest FILE")
     return None
