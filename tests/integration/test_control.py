@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import pytest
@@ -232,6 +233,36 @@ def test_a_file_that_changes_under_the_engine_is_not_forgotten(slow: Mill) -> No
     assert all("other ones now" in texts[uri][0] for uri in changed)
     assert "renamed.md" in texts and not {"note-001.md", "note-002.md"} & set(texts)
     assert mill.sync().run_group_id is None
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCMILL_TRAPS_PARSE_S", "0.7")
+    traps.write_many(2)
+    work = Working(lambda: traps.sync())
+    wait_for(lambda: "note-000.md" in traps.noted("parse"))
+    traps.write("note-000.md", "# Oak\n\nIt tells of oaks now.\n")
+    result = work.result()
+    assert (result.status, result.errors) == ("completed", [])
+    assert "oaks now" in traps.texts()["note-000.md"][0]
+    assert traps.value("SELECT version FROM document WHERE uri = 'note-000.md'") == 2
+    assert traps.sync().run_group_id is None
+
+
+def test_a_file_that_never_stands_still_fails_for_now(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCMILL_TRAPS_PARSE_S", "0.4")
+    traps.write("calm.md", "# Calm\n\nIt stands still.\n")
+    path, still, round_ = traps.write("restless.md", "# Restless 0\n\nWords.\n"), threading.Event(), 0
+    work = Working(lambda: traps.sync())
+    wait_for(lambda: traps.noted("parse"))
+    while work.is_alive():
+        round_ += 1
+        path.write_text(f"# Restless {round_}\n\nWords.\n")
+        still.wait(0.05)
+    result = work.result()
+    assert [(error.uri, error.error_code) for error in result.errors] == [("restless.md", "FILE_CHANGED")]
+    assert sorted(traps.texts()) == ["calm.md"]
+    assert traps.sync().errors == []
+    assert f"Restless {round_}" in traps.texts()["restless.md"][0]
 
 
 def test_whoever_will_not_wait_is_told_who_is_at_work(slow: Mill) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from docmill import failpoints
+from docmill.domain.changes import FileStat, KnownDocument
 from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, now
 from docmill.domain.jobs import Failure
 from docmill.domain.status import Entity, Status, Trigger
@@ -29,13 +30,14 @@ from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, StepRow, Work
-from docmill.errors import DefinitionError, StorageError
+from docmill.errors import DefinitionError, DocumentError, FileChanged, Overtaken, StorageError
 from docmill.settings import Settings
+from docmill.sources import folder
 from docmill.stores import feed
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
-from docmill.stores.state import State, groups, settling
+from docmill.stores.state import State, catalogue, groups, settling
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move
 
@@ -44,6 +46,7 @@ WAIT_SECONDS = 0.1
 MOST_ACTIVE = 1024  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 PROGRESS_SECONDS = 0.1
+MOST_REREADS = 3  # of a file that changes whenever it is read
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
 
@@ -77,6 +80,7 @@ class Runner:
         self.groups: dict[int, GroupWork] = {}
         self.active: dict[int, Work] = {}
         self.done_before: dict[int, int] = {}
+        self.rereads: Counter[str] = Counter()
         self.embeds: dict[str, EmbedStage] = {}
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
@@ -235,6 +239,8 @@ class Runner:
     def _failed(self, work: Work, row: StepRow, failure: Failure, at: str) -> None:
         """A step of a document failed: put it off while it has tries left and trying may help, else end its run."""
         group = work.group
+        if failure.code == FileChanged.code and self._reread(work):
+            return
         work.failure = failure
         if failure.retried and row.retry < row.retries:
             delay = group.delay(row, random.random())  # noqa: S311 - spreads retries, keeps no secret
@@ -249,6 +255,26 @@ class Runner:
         event = (group.batch_id, group.id, work.document_id, work.uri)
         self.reporter.emit(ErrorEvent(*event, row.name, failure.code, failure.message, at))
         self.reporter.emit(DocumentEvent(*event, "failed", timestamp=at))
+
+    def _reread(self, work: Work) -> bool:
+        """A file that changed under the engine is taken as it is now, unless it will not stand still."""
+        if self.rereads[work.document_id] >= MOST_REREADS:
+            return False
+        try:
+            hashed = folder.hash_file(folder.found_file(Path(work.path), work.uri))
+        except DocumentError:
+            return False
+        self.rereads[work.document_id] += 1
+        self.ledger.log(work, "info", f"{work.uri} changed while it was at work; it is read again")
+        if hashed.content_hash == work.content_hash:
+            self._release([work])
+            return True
+        nowhere = FileStat(0, 0, work.size_bytes, 0, 0)
+        known = KnownDocument(work.document_id, work.uri, work.suffix, work.content_hash, work.version, nowhere, 0)
+        with contextlib.suppress(Overtaken):  # a sync has seen it too
+            self.ledger.flush(lambda tx: catalogue.replace_content(tx, [(known, hashed)], work.group.batch_id))
+        self._outdated(work)
+        return True
 
     def _outdated(self, work: Work) -> None:
         """The file changed, moved or went while it was under way: what was computed is kept, its run is not."""

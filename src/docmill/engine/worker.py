@@ -24,6 +24,7 @@ from docmill.errors import (
     DamagedArtifact,
     DefinitionError,
     DocumentError,
+    FileChanged,
     MissingError,
     OutOfMemory,
     ProcessingError,
@@ -112,6 +113,7 @@ class _Leg:
         self.job = job
         self.artifacts = ArtifactStore(Path(job.home))
         self.path = Path(job.path)
+        self.stat = _stat(self.path)
         self.done: list[StepOutcome] = []
         self.file_type: Any = None
         self.parsed: ParsedDocument | None = None
@@ -139,6 +141,8 @@ class _Leg:
 
         file_type = self.file_type or detect(self.path, name=self.path.name)
         self.parsed = parse(self.path, file_type, step.method, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
+        if _stat(self.path) != self.stat:
+            raise FileChanged("the file changed while it was read", hint="sync the folder again")
         warnings = [f"{warning.code}: {warning.message}" for warning in self.parsed.warnings[:20]]
         return False, self.artifacts.write(step.key, self.parsed.to_json()), {"warnings": warnings} if warnings else {}
 
@@ -160,6 +164,15 @@ class _Leg:
         self.content = chunk(self.parsed, step.method, step.params, tokenizer, self.job.metadata)  # type: ignore[arg-type] # the planner pairs each type with its params
         ref = self.artifacts.write(step.key, self.content.to_json())
         return False, ref, {"chunks": len(self.content.chunks)}
+
+
+def _stat(path: Path) -> tuple[int, ...] | None:
+    """What tells that a file is not what it was; None where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _become_child(parent: int, log: str) -> None:
