@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docmill.errors import DefinitionError, SourceFileDenied, SourceFileMissing
-from docmill.sources.folder import Rules, found_file, hash_file, ignored_examples, scan
+from docmill.sources.folder import Rules, Scan, found_file, hash_file, ignored_examples, scan
 
 
 def write(folder: Path, *names: str) -> None:
@@ -84,6 +84,12 @@ def test_a_folder_that_may_not_be_read_is_reported_not_taken_for_empty(tmp_path:
     assert list(found.unreadable) == ["closed/"]
     assert not found.covers("closed/a.md")
     assert found.covers("b.md")
+
+
+def test_what_lies_below_something_that_cannot_be_looked_at_is_not_gone() -> None:
+    found = Scan(unreadable={"maybe-a-folder": "no", "sub/": "no"})
+    covered = [found.covers(uri) for uri in ("maybe-a-folder/a.md", "maybe-a-folder", "sub/b.md", "subs.md", "c.md")]
+    assert covered == [False, False, False, True, True]
 
 
 def test_a_folder_that_vanished_is_unreadable_as_a_whole(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class Scan:
     def covers(self, uri: str) -> bool:
         """Whether a file of that URI would have been seen if it were there."""
         return uri not in self.unreadable and not any(
-            folder == "/" or (folder.endswith("/") and uri.startswith(folder)) for folder in self.unreadable
+            each == "/" or uri.startswith(f"{each.rstrip('/')}/")
+            for each in self.unreadable  # it may be a folder
         )
 
 
