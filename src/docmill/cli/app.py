@@ -18,6 +18,7 @@ from docmill.cli import (
     plan,
     running,
     source,
+    watch,
     worker,
     workflow,
 )
@@ -37,6 +38,7 @@ app = typer.Typer(
 STORES = "Definitions, models and databases"
 app.add_typer(everyday.commands)
 app.add_typer(plan.commands)
+app.add_typer(watch.commands)
 app.add_typer(batch.group, name="batch", rich_help_panel=running.PANEL)
 app.add_typer(running.commands)
 app.add_typer(worker.commands)

@@ -18,6 +18,7 @@ from docmill.domain.results import (
     RunResult,
     SourceSync,
     SyncResult,
+    WatchResult,
     WorkerResult,
 )
 from docmill.domain.results import ValidationResult as Validated
@@ -41,7 +42,7 @@ def exit_code(result: Result) -> int:
         return NOT_CLEAN if result.reason or result.errors else CLEAN
     if isinstance(result, DeliverResult):
         return NOT_CLEAN if result.reason else CLEAN
-    if isinstance(result, WorkerResult):
+    if isinstance(result, WorkerResult | WatchResult):
         if result.stopped_by == TIME_LIMIT:
             return STOPPED
         return NOT_CLEAN if result.reason and result.stopped_by is None else CLEAN

@@ -125,6 +125,11 @@ class WatchedFolder:
         at = self._unrest.due_at(self._rhythm.debounce, self._rhythm.max_wait)
         return at is not None and now >= at
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether a look is to come as soon as the folder stands still."""
+        return self._identity is not None and not self._failures and self._unrest.due_at(0, 0) is not None
+
     def begin(self, now: float) -> float:
         """A look begins. Returns how long a file must have stood still to be read.
 
@@ -149,7 +154,7 @@ class WatchedFolder:
     def done(self, result: SourceSync) -> bool:
         """A look has ended well. Returns whether it brought anything."""
         now = time.monotonic()
-        self.synced, self._failures = True, 0
+        self.synced, self.source, self._failures = True, result.source, 0
         if self._told is not None:
             self._say("info", f"{self.name}: going on")
             self._told = None
@@ -160,6 +165,8 @@ class WatchedFolder:
             self._check_room()
         else:  # what moves without end and comes to nothing takes half of the time at most
             self._not_before = now + min(result.seconds, MOST_PAUSE_SECONDS)
+        if result.status == "paused":
+            self._unrest.demand()  # the next look is refused, and says so until it is resumed
         if any(each.error_code == FileChanged.code for each in result.errors):
             self._unrest.mark(now if self._poll is None else now + min(self._poll, _MOVING_POLL_SECONDS))
         self._tell_problems(result)

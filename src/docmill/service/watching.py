@@ -1,8 +1,8 @@
 """``watch``: follows folders for good. What changes in one is synced as soon as it stands still.
 
 Each look is a ``sync``, which holds all of the folder against what is known: nothing depends on an event that may be
-lost. Between two looks neither the engine's lock nor any process is held. Nothing but a signal, the time limit, the loss
-of the home or a wrong call ends it; whatever else a sync raises is told once, and tried again.
+lost. Between two looks neither the engine's lock nor any process is held. Nothing but a signal, the time limit, the
+loss of the home or a wrong call ends it; whatever else a sync raises is told once, and tried again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docmill.domain.events import MessageEvent, Reporter
+from docmill.domain.events import Event, MessageEvent, ProgressEvent, Reporter
 from docmill.domain.results import ChunkCounts, DocumentCounts, SourceSync, SyncResult, WatchResult
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import DefinitionError, DocmillError, HomeNotFound, ModelMissing, StoppedError, UsageError
@@ -31,6 +31,7 @@ MAX_WAIT_SECONDS = 2.0  # with one of them for the sync, a change is found in th
 RESCAN_SECONDS = 600.0
 _LOOK_SECONDS = 1.0
 _TICK_SECONDS = 0.05
+_PATIENCE_SECONDS = 10.0  # a sync that takes longer shows how far it is
 _WRONG_CALL = (UsageError, DefinitionError, ModelMissing)  # where a folder's first sync meets it
 
 
@@ -64,27 +65,48 @@ def watch(
 ) -> WatchResult:
     """Keep the index like the folders, or like those of all sources, until a signal or the time limit says stop.
 
-    In seconds: a folder is synced ``debounce`` after its last event, ``max_wait`` after the first one at the latest, and
-    every ``rescan`` without any; with ``poll``, every so many without regard to events.
+    In seconds: a folder is synced ``debounce`` after its last event, ``max_wait`` after the first one at the latest,
+    and every ``rescan`` without any; with ``poll``, every so many without regard to events.
 
     Raises UsageError for folders that overlap, HomeNotFound where the home goes away, and what is wrong with the call.
     """
     options = options or SyncOptions()
-    if options.source is not None and len(paths) != 1:
+    if options.source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     folders = _distinct(paths)
     home = syncing.find_or_make_home(settings, reporter)
     settings = settings.model_copy(update={"home": home})  # wherever this process is later on
-    reporter = OutlivesTerminal(reporter)
+    calm = _Calm(OutlivesTerminal(reporter))
     rhythm = Rhythm(debounce, max(max_wait, debounce), rescan, poll)
     with (
-        stop_on_signals(reporter, seconds=settings.seconds_left) as stop,
+        stop_on_signals(calm, seconds=settings.seconds_left) as stop,
         closing(FolderEvents(home)) as events,
     ):
-        watcher = _Watcher(home, settings, reporter, stop, events, rhythm, options)
-        watcher.follow([(path, options.source) for path in folders] or syncing.followed(home), all_=not folders)
+        watcher = _Watcher(home, settings, calm, stop, events, rhythm, options)
+        named = [(path, options.source) for path in folders] or syncing.followed(home, options.source)
+        watcher.follow(named, all_=not folders and options.source is None)
         watcher.run()
         return watcher.result()
+
+
+class _Calm:
+    """A reporter for a log that is read afterwards: a sync says in a line what it did, and how far it is if it takes
+    long.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._began = float("inf")
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+
+    def emit(self, event: Event) -> None:
+        if not isinstance(event, ProgressEvent) or time.monotonic() - self._began >= _PATIENCE_SECONDS:
+            self._reporter.emit(event)
+
+    def close(self) -> None:
+        self._reporter.close()
 
 
 class _Watcher:
@@ -92,7 +114,7 @@ class _Watcher:
         self,
         home: Path,
         settings: Settings,
-        reporter: Reporter,
+        reporter: _Calm,
         stop: StopFlag,
         events: FolderEvents,
         rhythm: Rhythm,
@@ -111,7 +133,7 @@ class _Watcher:
         self._began = self._looked = time.monotonic()
         self._documents: Counter[str] = Counter()
         self._chunks: Counter[str] = Counter()
-        self._at_rest = False
+        self._at_rest = self._told = False
 
     def follow(self, targets: Sequence[syncing.Target], *, all_: bool) -> None:
         """``all_``: sources that come are taken up, and those that go are left."""
@@ -126,6 +148,7 @@ class _Watcher:
             if time.monotonic() - self._looked >= _LOOK_SECONDS:
                 self._look()
             due = [each for each in self.folders.values() if each.is_due(time.monotonic())]
+            self._at_rest = not due and not any(each.is_moving for each in self.folders.values())
             for folder in due:
                 if not self.stop.reason:
                     self._sync(folder)
@@ -180,8 +203,8 @@ class _Watcher:
                 self._say(f"watching {self.folders[target].name} too")
 
     def _rest(self) -> None:
-        if not self._at_rest:
-            self._at_rest = True
+        if self._at_rest and not self._told:
+            self._told = True
             self._say(f"watching {_names(list(self.folders.values()))}")
         time.sleep(_TICK_SECONDS)
 
@@ -189,6 +212,7 @@ class _Watcher:
 
     def _sync(self, folder: WatchedFolder) -> None:
         still = folder.begin(time.monotonic())
+        self.reporter.begin()
         try:
             result = syncing.sync(
                 self.settings,
@@ -209,6 +233,7 @@ class _Watcher:
                 raise
             folder.failed(error.code, error.message)
         else:
+            self.settings = self.settings.model_copy(update={"take_over": False})  # once, not each time
             self._count(result)
             if folder.done(result):
                 self._say(f"{folder.name}: {_summary(result)}")

@@ -15,6 +15,7 @@ from docmill.cli.text import (
     searching,
     sources,
     status,
+    watching,
 )
 from docmill.cli.text.dispatch import View, render
 
@@ -36,4 +37,5 @@ _SUBJECTS = (
     searching,
     sources,
     status,
+    watching,
 )

@@ -127,6 +127,7 @@ from docmill.domain.results.stores import (
     VacuumResult,
     VersionInfo,
 )
+from docmill.domain.results.watching import FolderWatched, WatchResult
 
 __all__ = [
     "ActiveBatch",
@@ -172,6 +173,7 @@ __all__ = [
     "EngineHolder",
     "ExportResult",
     "FileCounts",
+    "FolderWatched",
     "Followed",
     "GroupChunks",
     "Hit",
@@ -240,6 +242,7 @@ __all__ = [
     "VacuumResult",
     "ValidationResult",
     "VersionInfo",
+    "WatchResult",
     "WhyResult",
     "WorkerResult",
 ]

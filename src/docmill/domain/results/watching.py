@@ -7,7 +7,7 @@ from docmill.domain.results.shared import Result
 
 
 class FolderWatched(Result):
-    """One folder. ``source`` is None where it was given by its path; ``polled``: it was looked at without events."""
+    """One folder. ``source`` is None until it was synced; ``polled``: it was looked at without events."""
 
     folder: str
     source: str | None

@@ -1,0 +1,92 @@
+"""``docmill watch``: the foreground service that follows folders."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.everyday import PANEL
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import Exclude, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+commands = typer.Typer()
+
+
+@command(
+    commands,
+    "watch",
+    panel=PANEL,
+    events=True,
+    lock=True,
+    limit=True,
+    example="docmill watch ~/papers ~/notes\ndocmill watch\ndocmill watch /mnt/share --poll 60",
+)
+def watch(
+    invocation: Invocation,
+    *,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to follow; else all sources."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
+    ] = None,
+    workflow: SyncWorkflow = None,
+    params: SyncParams = None,
+    overrides: Overrides = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
+    ] = False,
+    no_prune: NoPrune = False,
+    debounce: Annotated[
+        float,
+        typer.Option("--debounce", metavar="SECONDS", min=0.05, max=60, help="Without an event, before it syncs."),
+    ] = 0.3,
+    max_wait: Annotated[
+        float,
+        typer.Option("--max-wait", metavar="SECONDS", min=0.05, max=3600, help="At most, where events never end."),
+    ] = 2.0,
+    rescan: Annotated[
+        float,
+        typer.Option("--rescan", metavar="SECONDS", min=1, max=86_400, help="Between two looks without an event."),
+    ] = 600.0,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            "--poll", metavar="SECONDS", min=0.1, max=86_400, show_default=False, help="Look so often; use no events."
+        ),
+    ] = None,
+) -> "Result":
+    """Keep the index like folders: what changes is searchable within seconds. A signal ends it in good order, exit 0.
+
+    A folder that goes away keeps its documents and is waited for. What `sync` would refuse is told once and tried
+    again.
+    """
+    from docmill.service import watching
+
+    options = watching.SyncOptions(
+        source=source,
+        workflow=workflow,
+        params=params,
+        overrides=overrides,
+        include=include,
+        exclude=exclude,
+        allow_mass_delete=allow_mass_delete,
+        prune=not no_prune,
+    )
+    return watching.watch(
+        invocation.settings(),
+        invocation.reporter(),
+        folders or [],
+        options,
+        debounce=debounce,
+        max_wait=max_wait,
+        rescan=rescan,
+        poll=poll,
+    )
