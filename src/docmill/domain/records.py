@@ -93,6 +93,7 @@ class Document(SQLModel, table=True):
     __table_args__ = (
         # A deleted document keeps its row and its history; its URI may go to another document.
         Index("document_by_uri", "source", "uri", unique=True, sqlite_where=text("state = 'active'")),
+        Index("document_gone", "source", "uri", sqlite_where=text("state != 'active'")),
         Index("document_by_batch", "batch_id"),
         Index("document_by_content", "content_hash"),
     )

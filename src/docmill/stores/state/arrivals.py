@@ -8,6 +8,7 @@ outdated.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -82,7 +83,8 @@ def present(of: Readable, source: str, uris: Iterable[str]) -> dict[str, Present
 
 def accept(tx: Transaction, source: str, batch_id: int, arrivals: Sequence[Arrival]) -> list[Accepted]:
     """Write them down, in order. ``batch_id``: where new documents go. Raises Overtaken."""
-    known = present(tx, source, (each.hashed.file.uri for each in arrivals))
+    times = Counter(each.hashed.file.uri for each in arrivals)
+    known = present(tx, source, times)
     accepted = []
     for arrival in arrivals:
         before = known.get(arrival.hashed.file.uri)
@@ -90,7 +92,7 @@ def accept(tx: Transaction, source: str, batch_id: int, arrivals: Sequence[Arriv
             raise Overtaken(f"another shell has just written down {arrival.hashed.file.uri}")
         one = _add(tx, source, batch_id, arrival) if before is None else _renew(tx, batch_id, before, arrival)
         accepted.append(one)
-        if one.outcome != "unchanged":  # the next row may be of the same document
+        if one.outcome != "unchanged" and times[arrival.hashed.file.uri] > 1:
             known |= present(tx, source, [arrival.hashed.file.uri])
     return accepted
 

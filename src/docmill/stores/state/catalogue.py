@@ -133,7 +133,7 @@ def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]])
 def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None) -> str | None:
     row = tx.rows(
         "SELECT id, version, content_hash FROM document WHERE source = ? AND uri = ?"
-        " AND state IN ('deleted', 'removed') ORDER BY updated_at DESC LIMIT 1",
+        " AND state != 'active' ORDER BY updated_at DESC LIMIT 1",
         [source, hashed.file.uri],
     )
     if not row:

@@ -15,3 +15,5 @@ def upgrade(operations: Operations, connection: Connection) -> None:  # noqa: AR
         ("document", "origin", "'{}'"),
     ):
         operations.add_column(table, sa.Column(column, sa.String(), nullable=False, server_default=sa.text(default)))
+    # Whether a new file is that of a document that went would else be looked for in all of them.
+    operations.create_index("document_gone", "document", ["source", "uri"], sqlite_where=sa.text("state != 'active'"))
