@@ -155,12 +155,21 @@ PAGE = {"total": 3, "limit": 1, "offset": 1}
 SAMPLES = {
     "init": r.InitResult(home="/h/.docmill", created=True, message="created /h/.docmill"),
     "init again": r.InitResult(home="/h/.docmill", created=False, message="/h/.docmill is a docmill home already"),
-    "sync": r.SyncResult(**source(), sources=[r.SourceSync(**source())]),
-    "sync idle": r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE)]),
-    "sync deleted": r.SyncResult(**DELETED, sources=[r.SourceSync(**DELETED)]),
+    "sync": r.SyncResult(**source(), sources=[r.SourceSync(**source())], skipped=[]),
+    "sync idle": r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE)], skipped=[]),
+    "sync deleted": r.SyncResult(**DELETED, sources=[r.SourceSync(**DELETED)], skipped=[]),
     "sync two": r.SyncResult(
         **source(errors=[], reason=None),
         sources=[r.SourceSync(**source(errors=[], reason=None)), r.SourceSync(**{**IDLE, "source": "notes"})],
+        skipped=[
+            r.SkippedSource(
+                source="disk",
+                folder="/mnt/disk",
+                error_code="NOT_FOUND",
+                error_message="there is no folder /mnt/disk",
+                hint="name a folder that is there, and mounted",
+            )
+        ],
     ),
     "run": run(),
     "run idle": run(run_group_id=None, workflows=0, message="nothing to do: every document is up to date", seconds=0.1),
@@ -461,9 +470,14 @@ def test_the_shape_of_json_stays_what_it_was(snapshot):
         (SAMPLES["sync idle"], 0),
         (SAMPLES["sync"], 3),
         (SAMPLES["sync two"], 3),
-        (r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE), r.SourceSync(**source())]), 3),
-        (r.SyncResult(**IDLE, sources=[r.SourceSync(**{**IDLE, "status": "paused"}), r.SourceSync(**source())]), 8),
-        (r.SyncResult(**{**IDLE, "errors": PROBLEMS}, sources=[]), 3),
+        (r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE), r.SourceSync(**source())], skipped=[]), 3),
+        (
+            r.SyncResult(
+                **IDLE, sources=[r.SourceSync(**{**IDLE, "status": "paused"}), r.SourceSync(**source())], skipped=[]
+            ),
+            8,
+        ),
+        (r.SyncResult(**{**IDLE, "errors": PROBLEMS}, sources=[], skipped=[]), 3),
         (run(), 0),
         (run(status="cancelled"), 8),
         (run(status="paused", reason="x"), 8),

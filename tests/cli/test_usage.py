@@ -20,7 +20,6 @@ from docmill.errors import BatchNotFound, DefinitionError, Interrupted, StorageE
         ["search", "x", "--limit", "0"],
         ["search", "x", "--limit", "many"],
         ["search", "x", "--mode", "psychic"],
-        ["sync"],
         ["sync", "x", "--lock-timeout", "-1"],
         ["batch", "create"],
         ["batch", "list", "--status", "odd"],
@@ -88,6 +87,8 @@ def test_a_group_alone_shows_its_help(arguments, cli):
     "arguments",
     [
         ["status"],
+        ["sync"],
+        ["plan", "x"],
         ["batch", "list"],
         ["start", "1"],
         ["pause", "1"],

@@ -112,7 +112,7 @@ def relocate(settings: Settings, name: str, folder: Path) -> SourceChanged:
 
     with writing(home) as state, state.transaction() as tx:
         tx.run("UPDATE source SET folder = ? WHERE name = ?", [text, name])
-    message = f"source {name} is {folder} now; {found} of its {len(known)} documents lie there"
+    message = f"source {name} is {folder} now; of its documents lie there: {found} of {len(known)}"
     return SourceChanged(source=show(settings, name), message=message)
 
 
@@ -144,7 +144,7 @@ def remove(settings: Settings, name: str, *, dry_run: bool = False) -> SourceRem
     return SourceRemoved(
         name=name,
         dry_run=dry_run,
-        message=f"{would} source {name} with {len(known)} documents from the index",
+        message=f"{would} source {name}; documents that leave the index: {len(known)}",
         deleted_documents=len(known),
         leaving=leaving,
     )

@@ -37,7 +37,7 @@ def _(result: PlanResult, view: View) -> list[RenderableType]:
     if len(result.sources) > 1:
         parts += ["", Text(f"all together about {duration(result.predicted_seconds)}")]
     if result.over_budget:
-        parts += ["", Text(f"over the budget of {result.budget_minutes:g} minutes", style="red")]
+        parts += ["", Text(f"over the budget of {result.budget_minutes:g} min", style="red")]
     if result.manifest is not None:
         parts += ["", Text.assemble(("do exactly this: ", "dim"), f"docmill sync --manifest {safe(result.manifest)}")]
     return parts
@@ -90,7 +90,7 @@ def _time(prediction: Prediction) -> str:
     text += f", by {count(prediction.groups, 'earlier run')}"
     if prediction.off is not None:
         last = "prediction was" if prediction.compared == 1 else f"{prediction.compared} predictions were"
-        text += f"; the last {last} off by {prediction.off:.0%}"
+        text += f"; the last {last} off by {prediction.off * 100:.0f} %"
     return text
 
 

@@ -79,8 +79,8 @@ def _(result: SourceStatus, view: View) -> list[RenderableType]:
     ):
         found: list[str] = getattr(result, name)
         shown = found if view.verbose else found[:_SHOWN]
-        parts += [Text.assemble((f"{name:<10}", style), safe(uri)) for uri in shown]
+        parts += [Text.assemble((f"{name:<12}", style), safe(uri)) for uri in shown]
         if len(shown) < len(found):
-            parts.append(Text(f"{'':<10}and {len(found) - len(shown):,} more", style="dim"))
+            parts.append(Text(f"{'':<12}and {len(found) - len(shown):,} more", style="dim"))
     parts.append(Text(f"{count(len(result.matched), 'document')} as known"))
     return parts
