@@ -59,7 +59,7 @@ def sync(
     """
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
-    home = find_or_make_home(settings, reporter)
+    home = find_or_make_home(settings, reporter) if paths else find_home(settings)
     wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None)
     for path in paths:
         require_folder(path.expanduser().absolute())
