@@ -27,6 +27,8 @@ POINTS = frozenset(
         "cache.renew",  # a damaged cache.db is set aside
         "delivery.settle",  # what a handler answered is written down
         "epoch.raise",  # a new engine begins
+        "gc.forget",
+        "gc.remove",
         "group.finish",
         "home.create",
         "index.build",

@@ -55,13 +55,25 @@ def test_every_option_says_what_it_does(path):
 
 def test_long_work_can_be_followed_by_programs():
     with_events = {title(path) for path in LEAVES if any("--events" in param.opts for param in COMMANDS[path].params)}
-    names = ("sync", "ingest", "start", "resume", "retry", "wait", "worker", "logs", "events", "models-install")
+    names = (
+        "sync",
+        "ingest",
+        "start",
+        "resume",
+        "retry",
+        "wait",
+        "worker",
+        "watch",
+        "logs",
+        "events",
+        "models-install",
+    )
     assert with_events == {f"docmill-{name}" for name in names}
 
 
 def test_commands_that_run_the_engine_bound_their_wait():
     with_lock = {title(path) for path in LEAVES if any("--lock-timeout" in p.opts for p in COMMANDS[path].params)}
-    names = ("sync", "start", "resume", "retry", "pause", "cancel", "worker", "lancedb-vacuum")
+    names = ("sync", "start", "resume", "retry", "pause", "cancel", "worker", "watch", "lancedb-vacuum", "gc")
     assert with_lock == {f"docmill-{name}" for name in names}
 
 

@@ -91,6 +91,22 @@ SAMPLES: dict[str, r.Result] = {
         document_id=ID, uri="a.md", source="papers", message="a.md comes back with the next sync of source papers"
     ),
     "detached": DETACHED,
+    "watched": r.WatchResult(
+        status="stopped",
+        message="stopped by SIGTERM; what was done is kept",
+        folders=[
+            r.FolderWatched(
+                folder="/srv/papers", source="papers", polled=False, syncs=3, new=2, changed=1, renamed=0, deleted=1
+            ),
+            r.FolderWatched(
+                folder="/mnt/disk", source=None, polled=True, syncs=0, new=0, changed=0, renamed=0, deleted=0
+            ),
+        ],
+        documents=r.DocumentCounts(completed=3),
+        chunks=r.ChunkCounts(total=14, embedded=12, reused=2),
+        seconds=90.0,
+        stopped_by="SIGTERM",
+    ),
     "worked": WORKED,
     "worked-nothing": WORKED.model_copy(update={"run_groups": 0, "reason": None}),
 }

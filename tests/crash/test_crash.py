@@ -18,7 +18,7 @@ from crash.harness import Blow, Report
 from docmill.failpoints import POINTS
 
 SEED = os.environ.get("CRASH_SEED", "7")
-OTHERS_TEST = {"delivery.settle", "migrate.backup", "migrate.commit"}
+OTHERS_TEST = {"delivery.settle", "gc.forget", "gc.remove", "migrate.backup", "migrate.commit"}
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the workers in /proc")
 

@@ -10,11 +10,11 @@ import pytest
 from conftest import Mill
 from docmill.domain.results import IngestResult, RunResult
 from docmill.errors import BatchNotFound, DefinitionNotFound, DocumentNotFound, InvalidState, UsageError
-from docmill.service import batches, history, retrying, running
+from docmill.service import batches, history, ingesting, retrying, running
 
 
 def ingest(mill: Mill, *inputs: Path | str, **options: object) -> IngestResult:
-    return batches.ingest(mill.settings, [str(each) for each in inputs], **options)  # type: ignore[arg-type] # passed on
+    return ingesting.ingest(mill.settings, [str(each) for each in inputs], **options)  # type: ignore[arg-type] # passed on
 
 
 def start(mill: Mill, batch: str = "1", **options: object) -> RunResult:

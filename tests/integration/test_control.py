@@ -12,7 +12,7 @@ from conftest import Mill, Working, children_of, is_alive, wait_for
 from docmill.domain.results import RunResult
 from docmill.engine.lock import holder
 from docmill.errors import EngineBusy, InvalidState
-from docmill.service import batches, resuming, running, stopping
+from docmill.service import batches, ingesting, resuming, running, stopping
 
 DOCUMENTS = 24
 
@@ -25,7 +25,7 @@ def slow(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> Mill:
     mill.overrides = (*mill.overrides, "store.window_documents=4", "embed.batch_tokens=64")
     mill.write_many(DOCUMENTS, "Walnut")
     made = batches.create_batch(mill.settings, name="slow")
-    batches.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id))
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id))
     return mill
 
 
@@ -91,7 +91,7 @@ def test_pause_of_what_nobody_works_on(slow: Mill) -> None:
 def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = slow
     mill.write("aaa-stuck.md", "# Stuck\n\nHANG here for good.\n")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="1")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="1")
     mill.flags = {"document_workers": 2}
     work = Working(lambda: start(mill))
     wait_for(lambda: mill.state("SELECT 1 FROM run WHERE status = 'completed'"))
@@ -114,7 +114,7 @@ def test_cancel_kills_what_is_in_flight_and_keeps_what_is_finished(slow: Mill, m
     with pytest.raises(InvalidState):
         resuming.resume(mill.settings, mill.reporter, "1")
     (mill.folder / "aaa-stuck.md").write_text("# Free\n\nNothing is in the way any more.\n")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="1")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="1")
     again = start(mill)
     assert (again.status, again.documents.completed) == ("completed", DOCUMENTS + 1 - kept)
     assert len(mill.texts()) == DOCUMENTS + 1
@@ -128,7 +128,7 @@ def test_a_pause_of_one_batch_lets_another_go_on(slow: Mill) -> None:
         text = f"# Walnut {number}\n\nParagraph {number} tells of Walnut {number}.\n"
         (second / f"{number}.md").write_text(text if number < DOCUMENTS / 2 else text.replace("Walnut", "Oak"))
     batches.create_batch(mill.settings, name="other", priority="high")
-    batches.ingest(mill.settings, [str(second)], batch="2", source="second")
+    ingesting.ingest(mill.settings, [str(second)], batch="2", source="second")
     work = Working(lambda: start(mill))
     begun(mill)
     other = Working(lambda: running.start(mill.settings, mill.reporter, "other", overrides=list(mill.overrides)))
@@ -151,7 +151,7 @@ def test_a_cancelled_batch_does_not_take_another_with_it(slow: Mill, monkeypatch
     for path in mill.folder.iterdir():
         (second / path.name).write_bytes(path.read_bytes())
     batches.create_batch(mill.settings, name="other")
-    batches.ingest(mill.settings, [str(second)], batch="2", source="second")
+    ingesting.ingest(mill.settings, [str(second)], batch="2", source="second")
     work = Working(lambda: start(mill))
     wait_for(lambda: mill.noted("parse"))
     other = Working(lambda: running.start(mill.settings, mill.reporter, "other", overrides=list(mill.overrides)))

@@ -25,7 +25,7 @@ from docmill.domain.planning import Selection
 from docmill.engine import intake, lock, recovery, worker
 from docmill.engine.ledger import Ledger
 from docmill.errors import StateLost, StorageError
-from docmill.service import batches, history, home
+from docmill.service import batches, history, home, ingesting
 from docmill.service.pipelines import prepare
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
@@ -472,7 +472,7 @@ def at(hours: float) -> str:
 def test_a_retry_does_not_wait_for_hours(mill: Mill, began: float, claimed: int) -> None:
     mill.write_many(1)
     batch_id = batches.create_batch(mill.settings, name="one", type="manual").batch_id
-    batches.ingest(mill.settings, [str(mill.folder)], batch=str(batch_id))
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch=str(batch_id))
     pipeline = prepare(mill.home, mill.reporter, "batch", "default", list(QUICK))
     state = State(mill.home)
     ledger = Ledger(state, recovery.begin(state, mill.home))

@@ -15,7 +15,7 @@ from docmill.engine.lock import EngineLock
 from docmill.engine.runner import Runner, StopFlag
 from docmill.engine.work import Work
 from docmill.errors import StaleEngine, StorageError
-from docmill.service import batches, retrying, running
+from docmill.service import batches, ingesting, retrying, running
 from docmill.service.pipelines import prepare
 from docmill.stores.state import State, groups
 
@@ -47,7 +47,7 @@ def batch_of(mill: Mill, name: str, count: int, priority: str = "normal") -> int
     for number in range(count):
         (folder / f"{name}-{number}.md").write_text(f"# {name} {number}\n\nParagraph {number} of {name}.\n")
     made = batches.create_batch(mill.settings, name=name, priority=priority)
-    batches.ingest(mill.settings, [str(folder)], batch=str(made.batch_id))
+    ingesting.ingest(mill.settings, [str(folder)], batch=str(made.batch_id))
     return made.batch_id
 
 
@@ -120,7 +120,7 @@ def test_what_changed_while_its_run_was_waiting_is_run_as_it_is_now(mill: Mill) 
     batch_id = batch_of(mill, "some", 3)
     group_id = planned(mill, batch_id)
     (mill.root / "some" / "some-1.md").write_text("# New\n\nAnother text than the one that was planned.\n")
-    batches.ingest(mill.settings, [str(mill.root / "some")], batch=str(batch_id))
+    ingesting.ingest(mill.settings, [str(mill.root / "some")], batch=str(batch_id))
     run(mill)
     assert mill.found("was planned") == ["some-1.md"]
     assert len(mill.texts()) == 3
@@ -143,7 +143,7 @@ def test_a_failure_that_may_pass_is_tried_again(traps: Mill) -> None:
     mill.write_many(3)
     mill.write("flaky.md", "# Flaky\n\nFAIL 2 TIMES and then go well.\n")
     mill.write("hopeless.md", "# Hopeless\n\nFAIL 9 TIMES and more.\n")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="flaky")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="flaky")
     state = State(mill.home)
     with state.transaction() as tx:
         tx.run("UPDATE batch SET retry_delay = 0.05, max_retries = 2")

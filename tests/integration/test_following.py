@@ -16,7 +16,7 @@ from conftest import TRAPS, Mill, Working, wait_for
 from docmill.domain.events import Event, ProgressEvent, as_record
 from docmill.domain.results import LogRecord
 from docmill.errors import BatchNotFound
-from docmill.service import batches, pruning, resuming, running, stopping, telling
+from docmill.service import batches, ingesting, pruning, resuming, running, stopping, telling
 from docmill.stores.state import State, logs
 
 DOCUMENTS = 16
@@ -40,7 +40,7 @@ def batch(traps: Mill) -> Mill:
     mill.write_many(DOCUMENTS)
     mill.write("broken.pdf", "this is no pdf\n")
     batches.create_batch(mill.settings, name="docs")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="docs")
     return mill
 
 
@@ -164,7 +164,7 @@ def test_only_the_newest_group_is_told_of(batch: Mill) -> None:
     mill = batch
     start(mill)
     mill.write("later.md", "# Later\n\nIt came later.\n")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="docs")
     start(mill)
     result = telling.events(mill.settings, "docs")
     assert result.events is not None
@@ -217,7 +217,7 @@ def test_a_retry_that_is_put_off_and_a_worker_that_died_are_logged(traps: Mill) 
     with state.transaction() as tx:
         tx.run("UPDATE batch SET retry_delay = 0.01")
     state.close()
-    batches.ingest(mill.settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="docs")
     start(mill)
     warnings = {entry.context["uri"]: entry for entry in telling.logs(mill.settings, "docs", level="warning").logs}
     assert set(warnings) == {"flaky.md", "once.md"}

@@ -9,7 +9,7 @@ import pytest
 from conftest import Mill, wait_for
 from docmill.domain.results import RunResult
 from docmill.errors import UsageError
-from docmill.service import batches, running
+from docmill.service import batches, ingesting, running
 
 DOCUMENTS = 6
 
@@ -20,7 +20,7 @@ def done(traps: Mill) -> Mill:
     mill = traps
     mill.write_many(DOCUMENTS, "Walnut")
     batches.create_batch(mill.settings, name="done")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="1")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="1")
     start(mill)
     return mill
 

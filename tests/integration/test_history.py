@@ -10,7 +10,7 @@ import pytest
 
 from conftest import TRAPS, Mill, Working, wait_for
 from docmill.errors import BatchNotFound, InvalidState, NotAllowedError, RunGroupNotFound, RunNotFound, UsageError
-from docmill.service import batches, history, pruning, retrying, running, stopping
+from docmill.service import batches, history, ingesting, pruning, retrying, running, stopping
 from docmill.stores.history import LEVELS
 from docmill.stores.state import State, logs
 
@@ -60,7 +60,7 @@ def worked(traps: Mill, template: Path) -> Mill:
         mill.write("slow.md", "# Slow\n\nFAIL 1 TIMES and then it is well.\n")
         mill.write("broken.pdf", "this is no pdf\n")
         made = batches.create_batch(mill.settings, name="docs")
-        batches.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id))
+        ingesting.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id))
         retry_at_once(mill)
         running.start(mill.settings, mill.reporter, "docs", overrides=list(TRAPS))
         for part in ("home", "docs", "traps.log"):
@@ -176,7 +176,7 @@ def test_steps_are_listed_by_status_and_type(worked: Mill) -> None:
 def test_groups_are_listed_shown_and_counted(worked: Mill) -> None:
     mill, settings = worked, worked.settings
     mill.write("note-000.md", "# New\n\nOther words.\n")
-    batches.ingest(settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(settings, [str(mill.folder)], batch="docs")
     running.start(settings, mill.reporter, "docs", overrides=list(TRAPS))
     listed = history.list_run_groups(settings, "docs", **PAGE)
     assert [group.id for group in listed.run_groups] == [2, 1]
@@ -204,7 +204,7 @@ def test_what_was_reused_has_no_duration_of_its_own(worked: Mill) -> None:
     mill = worked
     for number in range(3):
         (mill.folder / f"note-{number:03d}.md").rename(mill.folder / f"moved-{number}.md")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="docs")
     running.start(mill.settings, mill.reporter, "docs", overrides=list(TRAPS))
     stats = history.run_group_stats(mill.settings, 2)
     reused = {step.name: (step.reused, step.durations is None) for step in stats.step_types}
@@ -266,7 +266,7 @@ def test_active_shows_what_is_running_or_paused(traps: Mill, monkeypatch: pytest
     mill.write_many(12)
     create(mill, "docs")
     create(mill, "idle")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="docs")
     work = Working(lambda: running.start(mill.settings, mill.reporter, "docs", overrides=list(TRAPS)))
     wait_for(lambda: mill.noted("embed"))
     [one] = history.list_active(mill.settings, **PAGE).batches
@@ -297,7 +297,7 @@ def test_active_shows_what_is_running_or_paused(traps: Mill, monkeypatch: pytest
 def test_deleting_a_group_takes_its_records_and_nothing_else(worked: Mill) -> None:
     mill, settings = worked, worked.settings
     mill.write("later.md", "# Later\n\nIt came later.\n")
-    batches.ingest(settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(settings, [str(mill.folder)], batch="docs")
     running.start(settings, mill.reporter, "docs", overrides=list(TRAPS))
     deliver_something(mill, 1)
     before, passages = rows_in(mill), mill.rows()
@@ -331,7 +331,7 @@ def test_ids_never_come_back(worked: Mill) -> None:
     mill, settings = worked, worked.settings
     pruning.delete_run_group(settings, 1)
     mill.write("later.md", "# Later\n\nIt came later.\n")
-    batches.ingest(settings, [str(mill.folder)], batch="docs")
+    ingesting.ingest(settings, [str(mill.folder)], batch="docs")
     running.start(settings, mill.reporter, "docs", overrides=list(TRAPS))
     assert mill.state("SELECT id, run_group_id FROM run") == [(6, 2)]
     pruning.delete_batch(settings, "docs", with_documents=True)
@@ -381,7 +381,7 @@ def test_a_source_follows_another_batch_that_has_documents_of_it(mill: Mill) -> 
     first = mill.sync()
     second = create(mill, "second")
     added = mill.write("b.md", "# B\n\nOther words.\n")
-    batches.ingest(mill.settings, [str(added)], batch=str(second), source=first.source)
+    ingesting.ingest(mill.settings, [str(added)], batch=str(second), source=first.source)
     pruning.delete_batch(mill.settings, str(first.batch_id), with_documents=True)
     assert mill.state("SELECT name, batch_id FROM source") == [(first.source, second)]
     again = mill.sync()
@@ -396,7 +396,7 @@ def test_documents_that_another_batch_is_at_hold_their_batch(traps: Mill) -> Non
     first = mill.sync()
     second = create(mill, "second")
     added = mill.write("b.md", "# B\n\nHANG for good.\n")
-    batches.ingest(mill.settings, [str(added)], batch=str(second), source=first.source)
+    ingesting.ingest(mill.settings, [str(added)], batch=str(second), source=first.source)
     work = Working(mill.sync)  # of the source, in its own batch: the new document belongs to the second one
     wait_for(lambda: "b.md" in mill.noted("parse"))
     with pytest.raises(InvalidState, match=f"under way in batch {first.batch_id}"):

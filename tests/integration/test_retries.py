@@ -8,14 +8,14 @@ import pytest
 
 from conftest import Mill, Working, children_of, is_alive, wait_for
 from docmill.errors import TemporaryFailure
-from docmill.service import batches, retrying, running, stopping
+from docmill.service import batches, ingesting, retrying, running, stopping
 from docmill.stores.state import State
 
 
 def batch_of(mill: Mill, **columns: float) -> str:
     """A batch of the folder's files, with these columns of its row."""
     made = batches.create_batch(mill.settings, name="one")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="one")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="one")
     state = State(mill.home)
     with state.transaction() as tx:
         for name, value in columns.items():

@@ -23,7 +23,7 @@ import pytest
 
 from conftest import QUICK, Mill
 from docmill.domain import uris
-from docmill.service import batches, home, running
+from docmill.service import batches, home, ingesting, running
 
 SHELLS = 4
 SECONDS = float(os.environ.get("DOCMILL_SHELLS_SECONDS", "8"))
@@ -181,7 +181,7 @@ def peaceful(house: House) -> House:
         (mill.root / name).symlink_to(house.folder(name))
     home.init(mill.settings)
     batches.create_batch(mill.settings, name="box")
-    batches.ingest(mill.settings, [str(mill.root / "box")], batch="box")
+    ingesting.ingest(mill.settings, [str(mill.root / "box")], batch="box")
     running.start(mill.settings, mill.reporter, "box", overrides=list(mill.overrides))
     mill.sync()
     return House(mill)

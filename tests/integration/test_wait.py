@@ -12,7 +12,7 @@ import pytest
 from conftest import Mill, Recorder, Working, wait_for
 from docmill.cli.output import exit_code
 from docmill.errors import BatchNotFound, WaitTimedOut
-from docmill.service import batches, resuming, stopping, waiting
+from docmill.service import batches, ingesting, resuming, stopping, waiting
 from docmill.stores.queries import reading
 from docmill.stores.state import State
 
@@ -31,7 +31,7 @@ def slow(traps: Mill, monkeypatch: pytest.MonkeyPatch) -> Mill:
     traps.overrides = (*traps.overrides, "store.window_documents=2", "embed.batch_tokens=64")
     traps.write_many(DOCUMENTS, "Walnut")
     batches.create_batch(traps.settings, name="papers")
-    batches.ingest(traps.settings, [str(traps.folder)], batch="papers")
+    ingesting.ingest(traps.settings, [str(traps.folder)], batch="papers")
     return traps
 
 
@@ -62,7 +62,7 @@ def test_it_returns_when_the_work_has_ended_and_shows_how_it_goes(slow: Mill) ->
 def test_failures_and_pauses_are_told_by_the_exit_code(slow: Mill) -> None:
     mill = slow
     mill.write("bad.md", "# Bad\n\nKILL THE WORKER at once.\n")
-    batches.ingest(mill.settings, [str(mill.folder)], batch="papers")
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch="papers")
     process = started(mill)
     work = Working(lambda: waiting.wait(mill.settings, mill.reporter, "papers"))
     stopping.pause(mill.settings, "papers")

@@ -21,7 +21,7 @@ from docmill.domain.planning import PlannedGroup, PlannedStep, Selection
 from docmill.engine import notices
 from docmill.engine.background import ServiceLock
 from docmill.errors import UsageError
-from docmill.service import batches, delivering, handlers
+from docmill.service import batches, delivering, handlers, ingesting
 from docmill.service.delivering import Options
 from docmill.stores.state import State, groups, outbox
 
@@ -106,7 +106,7 @@ def hooked(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Mill:
 
 def batch(mill: Mill, url: str | None = None, name: str = "nuts", **options: Any) -> int:
     made = batches.create_batch(mill.settings, name=name, webhook_url=url, **options)
-    batches.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id), source=name)
+    ingesting.ingest(mill.settings, [str(mill.folder)], batch=str(made.batch_id), source=name)
     return made.batch_id
 
 

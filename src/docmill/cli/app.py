@@ -18,6 +18,7 @@ from docmill.cli import (
     plan,
     running,
     source,
+    upkeep,
     watch,
     worker,
     workflow,
@@ -46,6 +47,7 @@ app.add_typer(deliver.commands)
 app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
 app.add_typer(source.group, name="source", rich_help_panel=running.PANEL)
 app.add_typer(following.commands)
+app.add_typer(upkeep.commands)
 app.add_typer(history.runs, name="runs", rich_help_panel=history.PANEL)
 app.add_typer(history.steps, name="steps", rich_help_panel=history.PANEL)
 app.add_typer(history.groups, name="run-groups", rich_help_panel=history.PANEL)

@@ -99,6 +99,26 @@ def delete(
     return forgetting.delete_document(settings, uri, source=source, dry_run=dry_run)
 
 
+@command(group, "cleanup-orphans", example="docmill documents cleanup-orphans --dry-run")
+def cleanup_orphans(
+    invocation: Invocation,
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", show_default=False, help="All of a source whose folder is gone."),
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> "Result":
+    """Take documents out of the index whose source, batch or single file is not there any more."""
+    from docmill.service import cleaning
+
+    settings = invocation.settings()
+    if not dry_run:
+        invocation.confirm("Take documents out of the index that nothing stands behind?", yes=yes)
+    return cleaning.cleanup_orphans(settings, source=source, dry_run=dry_run)
+
+
 @command(group, "restore", example="docmill documents restore drafts/secret.md --source notes")
 def restore(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
     """Let a deleted document come back: the next sync indexes its file again."""

@@ -12,7 +12,6 @@ from docmill.domain.results import BatchCreated, BatchShown, BatchStats, BatchSt
 from docmill.errors import UsageError
 from docmill.service import definitions, shapes, sources, timetable, webhooks
 from docmill.service.holding import find_holder
-from docmill.service.ingesting import ingest as ingest  # how a batch is filled is told there
 from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import Row, reading

@@ -20,7 +20,7 @@ _WINDOW = 500  # documents
 def remove_leaving(home: Path) -> list[str]:
     """Returns the databases that still hold such rows: an engine is at work, and its next window there takes them."""
     if _databases(home):
-        unless_running(home, lambda: _remove(home))
+        unless_running(home, lambda: remove_here(home))
     return _databases(home)
 
 
@@ -30,7 +30,8 @@ def _databases(home: Path) -> list[str]:
         return [row[0] for row in queries.rows(sql)]
 
 
-def _remove(home: Path) -> None:
+def remove_here(home: Path) -> None:
+    """To be called by whoever holds the engine's lock."""
     with writing(home) as state:
         for database in _databases(home):
             _remove_from(home, state, database)
@@ -38,7 +39,7 @@ def _remove(home: Path) -> None:
 
 def _remove_from(home: Path, state: State, database: str) -> None:
     try:
-        store = _open(home, database)
+        store = open_store(home, database)
     except DatabaseNotFound:  # its folder has gone, and the rows with it
         store = None
     while gone := _leaving(state, database):
@@ -55,7 +56,7 @@ def _leaving(state: State, database: str) -> list[str]:
         return settling.leaving(tx, database, _WINDOW)
 
 
-def _open(home: Path, database: str) -> VectorStore:
+def open_store(home: Path, database: str) -> VectorStore:
     """As it was made, whatever the definitions say by now. Raises DatabaseNotFound."""
     stored = Database(home, database).settings()
     model = ModelInfo(

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ class ArtifactStore:
         if hashlib.sha256(data).hexdigest() != ref.digest:
             raise DamagedArtifact(f"artifact {ref.step_key[:12]} does not match its digest")
         return json.loads(zlib.decompress(data))
+
+    def files(self) -> Iterator[Path]:
+        """Every whole output that is there, whether it counts or not; the file's name is its step key."""
+        return self.folder.glob("[0-9a-f][0-9a-f]/*")
 
     def unfinished(self) -> list[Path]:
         """Files that somebody is writing, or died writing. One folder holds them all, so that a look at it is quick."""

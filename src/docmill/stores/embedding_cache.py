@@ -44,6 +44,26 @@ class EmbeddingCache:
         except (sqlite3.DatabaseError, OSError) as error:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 
+    def collect(self, needed: Iterable[bytes], *, dry_run: bool = False) -> tuple[int, int]:
+        """Remove every vector whose key is not among ``needed``. Returns how many they were, and their bytes."""
+        try:
+            connection = self._open()
+            with connection:
+                connection.execute("CREATE TEMP TABLE needed (text_key BLOB PRIMARY KEY) WITHOUT ROWID")
+                connection.executemany("INSERT OR IGNORE INTO needed VALUES (?)", ((key,) for key in needed))
+            unneeded = "FROM embedding WHERE text_key NOT IN (SELECT text_key FROM needed)"
+            count, size = connection.execute(
+                f"SELECT COUNT(*), COALESCE(SUM(LENGTH(text_key) + LENGTH(vector)), 0) {unneeded}"
+            ).fetchone()
+            if count and not dry_run:
+                with connection:
+                    connection.execute(f"DELETE {unneeded}")
+            connection.execute("DROP TABLE needed")
+        except (sqlite3.DatabaseError, OSError) as error:
+            self._begin_anew(error)
+            return 0, 0
+        return count, size
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -15,6 +15,7 @@ from docmill.cli.text import (
     searching,
     sources,
     status,
+    upkeep,
     watching,
 )
 from docmill.cli.text.dispatch import View, render
@@ -37,5 +38,6 @@ _SUBJECTS = (
     searching,
     sources,
     status,
+    upkeep,
     watching,
 )

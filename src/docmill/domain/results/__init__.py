@@ -127,6 +127,7 @@ from docmill.domain.results.stores import (
     VacuumResult,
     VersionInfo,
 )
+from docmill.domain.results.upkeep import Collected, GcResult, JobsCleaned, Orphan, OrphansCleaned
 from docmill.domain.results.watching import FolderWatched, WatchResult
 
 __all__ = [
@@ -146,6 +147,7 @@ __all__ = [
     "ChunkCounts",
     "ChunkDifference",
     "CleanupResult",
+    "Collected",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -175,6 +177,7 @@ __all__ = [
     "FileCounts",
     "FolderWatched",
     "Followed",
+    "GcResult",
     "GroupChunks",
     "Hit",
     "HomeStatus",
@@ -186,6 +189,7 @@ __all__ = [
     "IngestTarget",
     "IngestedFile",
     "InitResult",
+    "JobsCleaned",
     "LifecycleRecord",
     "LogRecord",
     "ModelEntry",
@@ -194,6 +198,8 @@ __all__ = [
     "ModelList",
     "ModelVerified",
     "Neighbour",
+    "Orphan",
+    "OrphansCleaned",
     "Page",
     "ParamTargets",
     "PauseResult",
