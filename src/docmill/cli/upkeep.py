@@ -40,7 +40,11 @@ def cleanup(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> "Result":
-    """Delete the records of old run groups. The newest one of each batch stays; no document or passage goes."""
+    """Delete the records of old run groups, with their logs. No document or passage goes.
+
+    What is still in use stays: the last run group of each batch and the last that completed, for each database; those
+    of documents that are failed, for `retry`; and those that a handler is still to be told of.
+    """
     from docmill.service import cleaning
 
     settings = invocation.settings()

@@ -7,17 +7,20 @@ between, a file is left that nothing knows, and the next ``gc`` finds it. All th
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from docmill import failpoints
 from docmill.domain.results import Collected, GcResult
+from docmill.errors import StorageError
 from docmill.service.controlling import writing
 from docmill.service.engines import exclusively
 from docmill.service.references import References
 from docmill.service.removing import open_store, remove_here
+from docmill.service.strays import find_strays
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.artifacts import ArtifactStore
@@ -25,9 +28,10 @@ from docmill.stores.downloads import DownloadStore, unreferenced
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
 from docmill.stores.queries import reading as reading_state
-from docmill.stores.state import State
+from docmill.stores.state import State, strays
 
 _WINDOW = 500
+_KEY = re.compile(r"[0-9a-f]{64}\Z")
 _PACK_SHARE = 4  # a file is packed anew where a quarter of it is free
 
 
@@ -37,15 +41,17 @@ def gc(settings: Settings, *, dry_run: bool = False) -> GcResult:
     home = find_home(settings)
     with exclusively(home, settings), reading_state(home) as queries, writing(home) as state:
         needed = References.of(home, queries)
+        kept_for = list(needed.kept_for)
         artifacts = _artifacts(home, state, queries, needed.keys, dry_run=dry_run)
         embeddings = Collected()
         if not needed.kept_for:  # else texts may be needed that are not known
             embeddings = _embeddings(home, needed, queries, dry_run=dry_run)
         downloads = _downloads(home, state, dry_run=dry_run)
         unfinished = _unfinished(home, dry_run=dry_run)
-        placements = _placements(home, state, dry_run=dry_run)
-        rows, unknown = _rows(home, queries, dry_run=dry_run)
+        rows, unknown = _rows(home, queries, kept_for, dry_run=dry_run)
+        placements = _placements(home, state, kept_for, dry_run=dry_run)
         if not dry_run:
+            _vacuum(home, queries, kept_for)
             pack(home / "state.db")
             pack(home / "cache.db")
     freed = sum(each.bytes for each in (artifacts, embeddings, downloads, unfinished))
@@ -60,7 +66,7 @@ def gc(settings: Settings, *, dry_run: bool = False) -> GcResult:
         placements=placements,
         unknown_databases=unknown,
         bytes_freed=freed,
-        kept_for=needed.kept_for,
+        kept_for=list(dict.fromkeys(kept_for)),
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -69,7 +75,7 @@ def _artifacts(home: Path, state: State, queries: Queries, needed: set[str], *, 
     """Outputs that no document leads to: those that are known, and files that nobody knows."""
     store = ArtifactStore(home)
     known = {row["step_key"] for row in queries.rows("SELECT step_key FROM artifact")}
-    files = {path.name: path for path in store.files()}
+    files = {path.name: path for path in store.files() if _KEY.match(path.name) and path.is_file()}
     gone = known - files.keys()  # known, and not there: they would be computed again in any case
     unwanted = sorted(((known | files.keys()) - needed - gone) | (files.keys() - known))
     size = sum(files[key].stat().st_size for key in unwanted)
@@ -119,47 +125,54 @@ def _unfinished(home: Path, *, dry_run: bool) -> Collected:
     return Collected(count=count, bytes=size)
 
 
-def _placements(home: Path, state: State, *, dry_run: bool) -> Collected:
-    """Marks of documents that are not there any more: their rows leave the databases."""
-    orphaned = "document_id NOT IN (SELECT id FROM document)"
+def _rows(home: Path, queries: Queries, kept_for: list[str], *, dry_run: bool) -> tuple[Collected, list[str]]:
+    """Rows of documents that do not belong there, by the marks; and databases that nobody knows."""
+    known, names = _known(queries), reading.databases(home)
+    folders = sorted(each.name for each in (home / "lancedb").glob("*") if each.is_dir())
+    count = 0
+    for name in sorted(known.intersection(names)):
+        with _in_spite_of_faults(name, kept_for):
+            stray = find_strays(home, queries, name)
+            if stray and not dry_run:
+                store, ids = open_store(home, name), sorted(stray)
+                for start in range(0, len(ids), _WINDOW):
+                    store.replace([], ids[start : start + _WINDOW])
+            count += sum(each.rows for each in stray.values())
+    return Collected(count=count), [name for name in folders if name not in known]
+
+
+def _placements(home: Path, state: State, kept_for: list[str], *, dry_run: bool) -> Collected:
+    """Marks of documents that are not there any more. They go last: while rows may lie there, the mark says so."""
     with state.transaction() as tx:
-        count = int(tx.value(f"SELECT COUNT(*) FROM placement WHERE {orphaned} OR state = 'leaving'"))  # noqa: S608 - a constant
+        count = strays.count_marks(tx)
         if not dry_run:
-            tx.run(f"UPDATE placement SET state = 'leaving', settled_key = NULL WHERE {orphaned}")  # noqa: S608 - a constant
-    if not dry_run:
-        remove_here(home)
+            strays.release_marks(tx)
+    if count and not dry_run:
+        with _in_spite_of_faults("", kept_for):
+            remove_here(home)
     return Collected(count=count)
 
 
-def _rows(home: Path, queries: Queries, *, dry_run: bool) -> tuple[Collected, list[str]]:
-    """Rows of documents of which no mark says that they may lie there; and databases that nobody knows."""
-    known = {row["name"] for row in queries.rows("SELECT name FROM database")}
-    names = reading.databases(home)
-    count = 0
-    for name in sorted(known.intersection(names)):
-        placed = {row[0] for row in queries.rows("SELECT document_id FROM placement WHERE database = ?", [name])}
-        stray = _strays(home, name, placed)
-        count += sum(stray.values())
-        if stray and not dry_run:
-            store, ids = open_store(home, name), sorted(stray)
-            for start in range(0, len(ids), _WINDOW):
-                store.replace([], ids[start : start + _WINDOW])
-            store.finish(index=False)
-    return Collected(count=count), sorted(set(names) - known)
+def _vacuum(home: Path, queries: Queries, kept_for: list[str]) -> None:
+    """Versions of the databases that no reader can still hold."""
+    for name in sorted(_known(queries).intersection(reading.databases(home))):
+        with _in_spite_of_faults(name, kept_for):
+            open_store(home, name).vacuum()
 
 
-def _strays(home: Path, name: str, placed: set[str]) -> dict[str, int]:
-    """Number of rows by document id, of documents that are not placed there."""
-    database = reading.Database(home, name)
-    found: dict[str, int] = {}
-    for table in (reading.CHUNKS, reading.DOCUMENTS):
-        opened = database.table(table)
-        batches: Iterable[object] = opened.search().select(["document_id"]).to_batches() if opened is not None else ()
-        for batch in batches:
-            for document_id in batch.column("document_id").to_pylist():  # type: ignore[attr-defined] # an Arrow batch
-                if document_id not in placed:
-                    found[document_id] = found.get(document_id, 0) + 1
-    return found
+def _known(queries: Queries) -> set[str]:
+    return {row["name"] for row in queries.rows("SELECT name FROM database")}
+
+
+@contextlib.contextmanager
+def _in_spite_of_faults(database: str, kept_for: list[str]) -> Iterator[None]:
+    """A database that cannot be used is left alone and told of; the rest of the home is none the worse for it."""
+    try:
+        yield
+    except StorageError as error:
+        kept_for.append(error.message)
+    except KeyError:  # LanceDB was killed before its settings were written
+        kept_for.append(f"database {database} is not whole; the next run that stores there makes it so")
 
 
 def pack(path: Path, *, always: bool = False) -> None:
@@ -172,7 +185,7 @@ def pack(path: Path, *, always: bool = False) -> None:
         if free and (always or free * _PACK_SHARE >= pages):
             connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.OperationalError:
-        return  # somebody reads or writes for long; the room is used again in any case
+    except sqlite3.DatabaseError:
+        return  # in use for long, no room to pack it in, or damaged; the room is used again in any case
     finally:
         connection.close()

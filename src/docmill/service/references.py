@@ -12,15 +12,22 @@ from docmill.domain import identity
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import SilentReporter
 from docmill.engine import pipelines
-from docmill.engine.pipelines import CompiledPipeline
+from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
+from docmill.engine.recorded import find_recorded
 from docmill.errors import DamagedArtifact, DefinitionError, DefinitionNotFound, ModelMissing
-from docmill.service import sources
+from docmill.service import definitions, sources
 from docmill.service.pipelines import prepare
 from docmill.stores import forecasts
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.queries import Queries
 
 _PART = 500
+
+# What a batch was last run by: its newest group that has begun, and the newest that was completed, for each database.
+LAST_GROUPS = (
+    "SELECT MAX(id) FROM run_group WHERE status != 'scheduled' GROUP BY batch_id, database"
+    " UNION SELECT MAX(id) FROM run_group WHERE status = 'completed' GROUP BY batch_id, database"
+)
 
 
 @dataclass(slots=True)
@@ -72,18 +79,27 @@ class References:
         """By batch."""
         found: dict[int, list[CompiledPipeline]] = defaultdict(list)
         groups = queries.rows(
-            "SELECT id, batch_id, pipeline FROM run_group WHERE status IN ('created', 'running', 'paused', 'scheduled')"
-            " OR id IN (SELECT MAX(id) FROM run_group GROUP BY batch_id, database)"
+            "SELECT id, batch_id, pipeline FROM run_group WHERE status IN ('created', 'running', 'paused', 'scheduled')"  # noqa: S608 - a constant
+            f" OR id IN ({LAST_GROUPS})"
         )
         for row in groups:
+            ways = found[row["batch_id"]]
+            # Both: until its next run, what the group has made goes by the versions that its plug-ins had then.
+            recorded = find_recorded(row["pipeline"])
+            if recorded is not None:
+                ways.append(recorded)
             try:
-                found[row["batch_id"]].append(pipelines.load(row["pipeline"]))
+                compiled = pipelines.load(row["pipeline"])
             except (DefinitionError, ModelMissing) as error:
                 self._keep_all_of(queries, row["batch_id"], error.message)
+            else:
+                if recorded is None or compiled.rows_keys != recorded.rows_keys:
+                    ways.append(compiled)
         for batch in queries.rows("SELECT * FROM batch WHERE id IN (SELECT batch_id FROM source)"):
             told = sources.definitions_of(queries, batch)
             profiles = sources.profiles_of(queries, batch["id"])
-            try:
+            try:  # compiled first: preparing would install a model that is missing
+                compile_pipeline(definitions.resolve(home, told.workflow, told.params, list(told.overrides)))
                 used = prepare(home, SilentReporter(), told.workflow, told.params, told.overrides, profiles)
                 found[batch["id"]].append(used)
             except (DefinitionError, DefinitionNotFound, ModelMissing) as error:

@@ -45,9 +45,14 @@ class EmbeddingCache:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 
     def collect(self, needed: Iterable[bytes], *, dry_run: bool = False) -> tuple[int, int]:
-        """Remove every vector whose key is not among ``needed``. Returns how many they were, and their bytes."""
+        """Remove every vector whose key is not among ``needed``. Returns how many they were, and their bytes.
+
+        A damaged file is left for the next engine, which sets it aside.
+        """
+        if not self.path.is_file():
+            return 0, 0
         try:
-            connection = self._open()
+            connection = self._connection = self._connection or self._connect()
             with connection:
                 connection.execute("CREATE TEMP TABLE needed (text_key BLOB PRIMARY KEY) WITHOUT ROWID")
                 connection.executemany("INSERT OR IGNORE INTO needed VALUES (?)", ((key,) for key in needed))
@@ -59,8 +64,9 @@ class EmbeddingCache:
                 with connection:
                     connection.execute(f"DELETE {unneeded}")
             connection.execute("DROP TABLE needed")
-        except (sqlite3.DatabaseError, OSError) as error:
-            self._begin_anew(error)
+        except sqlite3.OperationalError as error:
+            raise self._unusable(error) from error
+        except sqlite3.DatabaseError:
             return 0, 0
         return count, size
 

@@ -42,7 +42,7 @@ def _(result: GcResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a
 @render.register
 def _(result: JobsCleaned, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
     freed = f", {size(result.space_freed_bytes)} freed" if result.space_freed_bytes is not None else ""
-    kept = f"; {count(result.jobs_kept, 'newest one')} of a batch stays" if result.jobs_kept else ""
+    kept = f"; {count(result.jobs_kept, 'run group')} kept, still in use" if result.jobs_kept else ""
     return [Text(f"{safe(result.message)} ({count(result.records_deleted, 'record')}{freed}{kept})")]
 
 
@@ -53,7 +53,8 @@ def _(result: OrphansCleaned, view: View) -> list[RenderableType]:
     shown = result.documents if view.verbose else result.documents[:_SHOWN]
     parts: list[RenderableType] = [Text(safe(result.message))]
     parts += [
-        Text.assemble("  ", safe(each.uri), (f"  {safe(each.source)}: {safe(each.why)}", "dim")) for each in shown
+        Text.assemble("  ", safe(each.uri or each.document_id), (f"  {safe(each.source)}: {safe(each.why)}", "dim"))
+        for each in shown
     ]
     if len(shown) < len(result.documents):
         parts.append(Text(f"  and {len(result.documents) - len(shown):,} more; -v shows all", style="dim"))
