@@ -106,6 +106,15 @@ def test_another_shell_tells_what_the_engine_tells(batch: Mill) -> None:
     assert last_own["processed_files"] == DOCUMENTS + 1
 
 
+def caught_at_work(mill: Mill, process: subprocess.Popen[str]) -> bool:
+    """Stop it; and let it go on, unless state.db shows it in the middle of a step."""
+    process.send_signal(signal.SIGSTOP)
+    if mill.value("SELECT COUNT(*) FROM run_step WHERE status = 'running'"):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
 def test_events_survive_an_engine_that_is_killed(slow: Mill) -> None:
     mill = slow
     process = mill.process(START)
@@ -113,6 +122,7 @@ def test_events_survive_an_engine_that_is_killed(slow: Mill) -> None:
     listener = Listener(mill)
     begun(mill)
     wait_for(lambda: len(listener.records("document")) >= 2)
+    wait_for(lambda: caught_at_work(mill, process))
     process.kill()
     process.communicate()
     assert mill.value("SELECT COUNT(*) FROM run WHERE status IN ('pending', 'running')") > 0

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import QUICK, Mill, Working, wait_for
-from docmill.domain.planning import PlannedGroup, PlannedStep, Selection
+from docmill.domain.planning import PlannedGroup, PlannedStep, RowsKeys, Selection
 from docmill.engine import notices
 from docmill.engine.background import ServiceLock
 from docmill.errors import UsageError
@@ -113,7 +113,9 @@ def batch(mill: Mill, url: str | None = None, name: str = "nuts", **options: Any
 def group(mill: Mill, batch_id: int, *, cancel: str | None = "not wanted", **by_event: list[dict[str, Any]]) -> int:
     """A run group as ``start`` makes it, with these handlers of its workflow, and ended without an engine."""
     steps = (PlannedStep("parse", "parse", 0),)
-    planned = PlannedGroup(batch_id, "w", "p", "{}", "key", "default", "m", "f", steps, handlers=json.dumps(by_event))
+    planned = PlannedGroup(
+        batch_id, "w", "p", "{}", RowsKeys("key"), "default", "m", "f", steps, handlers=json.dumps(by_event)
+    )
     state = State(mill.home)
     with state.transaction() as tx:
         group_id = groups.create_group(tx, planned, Selection(batch_id=batch_id))
