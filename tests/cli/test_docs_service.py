@@ -21,7 +21,8 @@ def units() -> dict[str, str]:
 
 
 def test_every_unit_is_found() -> None:
-    assert sorted(units()) == ["docmill-sync.service", "docmill-sync.timer", "docmill.service"]
+    names = ["docmill-sync.service", "docmill-sync.timer", "docmill-watch.service", "docmill.service"]
+    assert sorted(units()) == names
 
 
 def test_the_commands_in_them_are_ours() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-import logging
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,11 @@ from docmill.errors import (
 )
 from docmill.service import engines, resuming, stopping, syncing, watched_folder, watching
 from docmill.service.watching import SyncOptions
-from docmill.sources import events
+from docmill.sources import inotify
 from docmill.sources.events import EventsUnavailable, FolderEvents, Unrest
+from docmill.sources.observing import Hearer, Observed
+
+WATCHER = watching._Watcher
 
 
 class Watch:
@@ -45,12 +50,18 @@ class Watch:
         self.mill = mill
         self.flag = StopFlag()
         self.work: Working | None = None
+        self.watcher: watching._Watcher | None = None
+        monkeypatch.setattr(watching, "_Watcher", self._make)
         monkeypatch.setattr(watching, "stop_on_signals", self._hear)
         monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _hear(self, *_args: Any, **_more: Any) -> Iterator[StopFlag]:
         yield self.flag
+
+    def _make(self, *args: Any) -> watching._Watcher:
+        self.watcher = WATCHER(*args)
+        return self.watcher
 
     def start(self, *folders: Path, bare: bool = False, **rhythm: Any) -> Watch:
         options = rhythm.pop("options", None) or SyncOptions(overrides=None if bare else list(self.mill.overrides))
@@ -64,7 +75,10 @@ class Watch:
         return self
 
     def stop(self, reason: str = "SIGTERM") -> WatchResult:
-        assert self.work is not None
+        """Once what was found is reported too; or at once, where it is being stopped already."""
+        assert self.work is not None and self.watcher is not None
+        watcher = self.watcher
+        wait_for(lambda: watcher._at_rest or self.flag.reason)
         self.flag.reason = self.flag.reason or reason
         result: WatchResult = self.work.result()
         return result
@@ -107,7 +121,7 @@ def found(mill: Mill, query: str) -> list[str]:
 
 def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     """No event is heard."""
-    monkeypatch.setattr(events._Hearer, "dispatch", lambda _hearer, _event: None)
+    monkeypatch.setattr(inotify.Tree, "on_event", lambda _tree, _event: None)
 
 
 # ---- what it notices -------------------------------------------------------------------------------------------------
@@ -247,16 +261,23 @@ def test_where_there_are_no_events_it_polls_and_says_so_once(watch: Watch, monke
 
 @pytest.mark.usefixtures("no_engine")
 def test_no_watch_left_for_a_new_folder_is_noticed(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched_folder, "FALLBACK_POLL_SECONDS", 0.1)
+    full, add_callback = ["full"], InotifyFD.add_callback
+
+    def room(*args: Any) -> Any:
+        if full:
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+        return add_callback(*args)
+
     mill = watch.mill
-    watch.start().at_rest()
-
-    def require_room(_events: FolderEvents) -> None:
-        raise OSError(28, "inotify watch limit reached")
-
-    monkeypatch.setattr(FolderEvents, "require_room", require_room)
+    watch.start(rescan=0.5).at_rest()
+    monkeypatch.setattr(InotifyFD, "add_callback", room)
     mill.write("below/first.md", "# First\n\nA walnut.\n")
     wait_for(lambda: any("watch limit" in text for text in watch.said("warning")))
-    assert watch.stop().folders[0].polled
+    full.clear()
+    wait_for(lambda: "docs: events come again; no longer polled" in watch.said())
+    assert not watch.stop().folders[0].polled
+    assert len(watch.said("warning")) == 1
 
 
 def test_a_shared_disk_is_polled(watch: Watch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -269,29 +290,10 @@ def test_a_shared_disk_is_polled(watch: Watch, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.usefixtures("no_engine")
-def test_lost_events_are_made_up_for(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    deaf(monkeypatch)
-    mill = watch.mill
-    watch.start().at_rest()
-    mill.write("first.md", "# First\n\nA walnut.\n")
-    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
-    wait_for(lambda: "first.md" in noticed(mill))
-    watch.stop()
-
-
-@pytest.mark.usefixtures("no_engine")
 def test_the_kernel_s_queue_may_run_over(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """No event of the storm is heard in time, and the last ones not at all."""
     mill, most = watch.mill, int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     hold = StopFlag(reason="hold")
-    dispatch = events._Hearer.dispatch
-
-    def slowly(hearer: Any, event: Any) -> None:
-        while hold.reason:
-            time.sleep(0.01)
-        dispatch(hearer, event)
-
-    monkeypatch.setattr(events._Hearer, "dispatch", slowly)
     read = InotifyFD.read_events
 
     def read_slowly(descriptor: Any, **more: Any) -> Any:
@@ -338,9 +340,9 @@ def test_unrest_is_due_when_it_is_over_or_has_lasted_long() -> None:
     assert unrest.due_at(0.3, 2.0) == float("-inf")
 
 
-def test_what_no_scan_sees_is_not_heard_of() -> None:
+def test_what_no_scan_sees_is_not_heard_of_by_an_observer() -> None:
     heard: list[int] = []
-    hearer = events._Hearer("/docs", "/docs/.docmill", lambda: heard.append(1))
+    hearer = Hearer("/docs", "/docs/.docmill", lambda: heard.append(1))
 
     def hears(event: Any) -> bool:
         heard.clear()
@@ -356,6 +358,96 @@ def test_what_no_scan_sees_is_not_heard_of() -> None:
     assert hears(FileMovedEvent("/docs/a.md", "/docs/.trash/a.md"))
     assert hears(DirDeletedEvent("/docs/a.tmp"))
     assert hears(DirDeletedEvent("/docs"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[tuple[Path, list[float]]]:
+    """A folder whose events are heard, with a home in it, and when each was heard."""
+    root, heard = tmp_path / "root", []
+    (root / "home").mkdir(parents=True)
+    followed = FolderEvents(root / "home")
+    unrest = Unrest()
+    unrest.mark = heard.append  # type: ignore[method-assign] # each of them, instead of the first and the last
+    followed.follow(root, unrest)
+    yield root, heard
+    assert followed.is_followed(unrest)
+    followed.close()
+
+
+def test_what_no_scan_sees_is_not_heard_of(tree: tuple[Path, list[float]]) -> None:
+    root, heard = tree
+    for uri in ("home/log", ".git/index", "draft.pdf.part", ".x.swp", "home/lancedb/x/data.lance"):
+        (root / uri).parent.mkdir(parents=True, exist_ok=True)
+        (root / uri).write_text("noise")
+    (root / ".git" / "objects").mkdir()
+    (root / ".docmillignore").write_text("drafts/\n")
+    wait_for(lambda: heard)
+    assert len(heard) <= 3, "created, written, closed"
+
+
+def test_folders_behind_links_are_heard_of(tree: tuple[Path, list[float]], tmp_path: Path) -> None:
+    root, heard = tree
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "circle").symlink_to(outside)
+    (root / "below").mkdir()
+    (root / "below" / "link").symlink_to(outside)
+    (root / "below").rename(root / "beside")  # folders that come are read through
+    wait_for(lambda: len(heard) >= 3)
+    heard.clear()
+    (outside / "deep" / "first.md").write_text("A walnut.")
+    wait_for(lambda: heard)
+
+
+def test_folders_that_come_go_and_move_in_quick_succession_are_heard_of(tree: tuple[Path, list[float]]) -> None:
+    root, heard = tree
+    chance = random.Random(3)
+
+    def some() -> Path:
+        return root.joinpath(*(f"d{chance.randrange(5)}" for _ in range(chance.randint(1, 3))))
+
+    for _ in range(3000):
+        what = chance.random()
+        with contextlib.suppress(OSError):
+            if what < 0.5:
+                some().mkdir(parents=True, exist_ok=True)
+            elif what < 0.8:
+                some().rename(some())
+            else:
+                shutil.rmtree(some())
+    (root / "last.md").write_text("x")
+    wait_for(lambda: heard and time.monotonic() - heard[-1] > 0.2)
+    for folder in [each for each in root.rglob("d*") if each.is_dir()]:
+        heard.clear()
+        (folder / "first.md").touch()
+        wait_for(lambda: heard)
+
+
+def test_an_observer_hears_too(tmp_path: Path) -> None:
+    heard: list[int] = []
+    root = tmp_path / "root"
+    root.mkdir()
+    observed = Observed(str(root), str(tmp_path / "home"), lambda: heard.append(1))
+    (root / "first.md").write_text("A walnut.")
+    wait_for(lambda: heard)
+    assert observed.alive
+    observed.stop()
+    assert not observed.alive
+
+
+def test_a_reader_that_died_is_replaced(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(InotifyFD, "is_alive", lambda _reader: not dead)
+    dead: list[int] = []
+    watch.start().at_rest()
+    assert watch.watcher is not None
+    before = watch.watcher.events._reader
+    dead.append(1)
+    wait_for(lambda: watch.watcher is not None and watch.watcher.events._reader is not before)
+    dead.clear()
+    before.stop()  # type: ignore[union-attr] # a watcher of events has one
+    watch.mill.write("first.md", "# First\n\nA walnut.\n")
+    wait_for(lambda: found(watch.mill, "walnut"))
+    watch.stop()
 
 
 def test_a_home_in_the_folder_makes_no_loop(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -582,6 +674,7 @@ def test_a_signal_while_files_are_read_is_heard(watch: Watch, monkeypatch: pytes
 
     monkeypatch.setattr(watching.syncing.folders, "hash_file", stopping_hash)
     watch.start()
+    wait_for(lambda: watch.flag.reason)
     assert watch.stop().stopped_by == "SIGTERM"
     assert mill.state("SELECT * FROM document") == []
 

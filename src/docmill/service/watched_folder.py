@@ -78,13 +78,12 @@ class WatchedFolder:
             self._identity, self._failures, self._not_before = found, 0, float("-inf")
             self._poll = self._rhythm.poll
             self._listen()
-        elif self._poll is None and not self._events.is_followed(self._unrest):
-            self._listen()
-
-    def listen_anew(self) -> None:
-        """Events were lost: whatever they were of is found by a look, and new folders are followed again."""
-        if self._identity is not None and self._poll is None:
-            self._listen()
+        elif self._poll is None:
+            if (fault := self._events.fault(self._unrest)) is not None:
+                self._events.forget(self._unrest)
+                self._fall_back(fault)
+            elif not self._events.is_followed(self._unrest):
+                self._listen()
 
     def _miss(self) -> None:
         if self._identity is not None:
@@ -94,7 +93,7 @@ class WatchedFolder:
 
     def _listen(self) -> None:
         """Have events mark it, or see to it that it is polled. A look is due after either."""
-        self._unrest.demand()
+        self._unrest.demand()  # for what has moved until now
         if self._rhythm.poll is not None:
             return
         if (shared := _shared_type(self.path)) is not None:
@@ -102,7 +101,9 @@ class WatchedFolder:
             return
         try:
             self._events.follow(self.path, self._unrest)
-            self._poll = None
+            if self._poll is not None:
+                self._poll = None
+                self._say("info", f"{self.name}: events come again; no longer polled")
         except EventsUnavailable as error:
             self._fall_back(str(error))
 
@@ -138,8 +139,8 @@ class WatchedFolder:
         anyhow = self.synced and now >= self._rescanned_at + self._rhythm.rescan
         if anyhow or not self.synced:
             self._rescanned_at = now
-        if anyhow and self._poll is not None and self._rhythm.poll is None:
-            self._listen()  # there may be room for it by now
+        if anyhow and self._rhythm.poll is None:
+            self._listen()  # there may be room for it by now, or folders behind links that are new
         self._unrest.take()
         self._looked_at = now
         return 0.0 if anyhow else self._rhythm.debounce
@@ -161,9 +162,7 @@ class WatchedFolder:
         counts = {name: getattr(result.scan, name) for name in ("new", "changed", "renamed", "deleted")}
         self.counts.update(counts, syncs=1)
         changed = any(counts.values()) or result.run_group_id is not None
-        if changed:
-            self._check_room()
-        else:  # what moves without end and comes to nothing takes half of the time at most
+        if not changed:  # what moves without end and comes to nothing takes half of the time at most
             self._not_before = now + min(result.seconds, MOST_PAUSE_SECONDS)
         if result.status == "paused":
             self._unrest.demand()  # the next look is refused, and says so until it is resumed
@@ -176,15 +175,6 @@ class WatchedFolder:
         return FolderWatched(
             folder=str(self.path), source=self.source, polled=self._poll is not None, **_figures(self.counts)
         )
-
-    def _check_room(self) -> None:
-        """New folders may have come, for which the kernel had no watches left."""
-        if self._poll is None:
-            try:
-                self._events.require_room()
-            except OSError as error:
-                self._events.forget(self._unrest)
-                self._fall_back(error.strerror or str(error))
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 

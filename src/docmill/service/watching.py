@@ -23,7 +23,7 @@ from docmill.service import syncing
 from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.service.watched_folder import Rhythm, WatchedFolder
 from docmill.service.working import identity
-from docmill.settings import Settings
+from docmill.settings import Settings, find_home
 from docmill.sources.events import FolderEvents
 
 DEBOUNCE_SECONDS = 0.3
@@ -74,7 +74,7 @@ def watch(
     if options.source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     folders = _distinct(paths)
-    home = syncing.find_or_make_home(settings, reporter)
+    home = syncing.find_or_make_home(settings, reporter) if folders else find_home(settings)
     settings = settings.model_copy(update={"home": home})  # wherever this process is later on
     calm = _Calm(OutlivesTerminal(reporter))
     rhythm = Rhythm(debounce, max(max_wait, debounce), rescan, poll)
@@ -178,11 +178,8 @@ class _Watcher:
         self._require_home()
         if self._all:
             self._adopt()
-        lost = self.events.take_losses()
         for folder in self.folders.values():
             folder.look_after()
-            if lost:
-                folder.listen_anew()
 
     def _require_home(self) -> None:
         """A home that was moved or made anew must not leave its watcher behind, at a file that nobody sees."""
