@@ -389,7 +389,8 @@ def test_folders_behind_links_are_heard_of(tree: tuple[Path, list[float]], tmp_p
     root, heard = tree
     outside = tmp_path / "outside"
     (outside / "deep").mkdir(parents=True)
-    (outside / "deep" / "circle").symlink_to(outside)
+    for name in ("circle", "another"):
+        (outside / "deep" / name).symlink_to(outside)
     (root / "below").mkdir()
     (root / "below" / "link").symlink_to(outside)
     (root / "below").rename(root / "beside")  # folders that come are read through
@@ -397,6 +398,20 @@ def test_folders_behind_links_are_heard_of(tree: tuple[Path, list[float]], tmp_p
     heard.clear()
     (outside / "deep" / "first.md").write_text("A walnut.")
     wait_for(lambda: heard)
+
+
+def test_a_folder_that_was_moved_away_is_not_heard_of(tree: tuple[Path, list[float]], tmp_path: Path) -> None:
+    root, heard = tree
+    (root / "below" / "deep").mkdir(parents=True)
+    wait_for(lambda: heard)
+    (root / "below").rename(tmp_path / "away")
+    (root / "last.md").touch()
+    wait_for(lambda: heard and time.monotonic() - heard[-1] > 0.2)
+    heard.clear()
+    (tmp_path / "away" / "deep" / "first.md").touch()
+    (root / "next.md").touch()
+    wait_for(lambda: heard)
+    assert len(heard) <= 3, "created, its times set, closed"
 
 
 def test_folders_that_come_go_and_move_in_quick_succession_are_heard_of(tree: tuple[Path, list[float]]) -> None:
