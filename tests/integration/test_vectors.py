@@ -133,3 +133,12 @@ def test_fusion_is_reciprocal_rank() -> None:
     fused = reading.fuse([first, second], k=60)
     assert [row["chunk_id"] for row in fused] == ["b", "a", "c"]
     assert fused[0]["score"] == pytest.approx(1 / 62 + 1 / 61)
+
+
+def test_a_reader_of_a_first_window_that_is_on_its_way_finds_nothing_yet(tmp_path: Path, store: VectorStore) -> None:
+    for table in (CHUNKS, DOCUMENTS):
+        shutil.rmtree(store.folder / f"{table}.lance" / "_refs", ignore_errors=True)
+    shutil.rmtree(store.folder / f"{CHUNKS}.lance")
+    database = Database(store.folder.parents[1], store.folder.name)
+    assert database.table(CHUNKS) is None
+    assert database.table(DOCUMENTS) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,7 +80,7 @@ def look(
     started = time.perf_counter()
     folder = path.expanduser().absolute()
     require_folder(folder)
-    with reading(home) as queries, queries.snapshot():
+    with reading(home) as queries, queries.snapshot(), _without_collector():
         row = _source(queries, folder, named)
         name = named or (row["name"] if row else sources.free_name(queries, folder))
         known = queries.known_documents(name)
@@ -88,7 +90,8 @@ def look(
     if batch is not None and not though_paused:
         _require_not_paused(name, batch)
     settings = (before or SourceSettings()).told(wishes)
-    scan = folders.scan(folder, folders.Rules(settings.include, settings.exclude, home))
+    with _without_collector():
+        scan = folders.scan(folder, folders.Rules(settings.include, settings.exclude, home))
     scan.leave_out(kept_out, KEPT_OUT)
     errors = [
         sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
@@ -115,6 +118,18 @@ def look(
         changes.deleted.clear()
     batch_id = batch["id"] if batch is not None else 0
     return Looked(name, folder, settings, before, scan, changes, errors, known, started, batch_id)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python looks for cycles the more often, the more there is; records of files have none, and are many."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def refuse_mass_deletion(one: Looked) -> None:

@@ -79,6 +79,8 @@ class Database:
 
     def table(self, name: str) -> Any:
         """A table at its published version; None where nothing has been published yet."""
+        if not any((self.folder / f"{each}.lance" / "_refs").is_dir() for each in (DOCUMENTS, CHUNKS)):
+            return None  # LanceDB keeps tags there: the first window is on its way, and its tables may not be whole
         table = self._open(name)
         try:
             table.checkout(PUBLISHED)
