@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument, compare
-from docmill.domain.results import DocumentProblem
+from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts
 from docmill.domain.sources import SourceSettings, Wishes
 from docmill.errors import DocumentError, FileChanged, InvalidState, NotAllowedError, NotFoundError
 from docmill.service import sources
@@ -39,6 +39,26 @@ class Looked:
     started: float
     batch_id: int = 0
     group_ids: list[int] = field(default_factory=list)
+
+    @property
+    def counts(self) -> ScanCounts:
+        changes = self.changes
+        return ScanCounts(
+            files=len(self.scan.files),
+            new=len(changes.new),
+            changed=len(changes.changed),
+            renamed=len(changes.renamed),
+            deleted=len(changes.deleted),
+            unchanged=changes.unchanged,
+            ignored=sum(map(len, self.scan.ignored.values())),
+        )
+
+    @property
+    def ignored(self) -> list[IgnoredFiles]:
+        return [
+            IgnoredFiles(rule=rule, count=count, examples=examples)
+            for rule, count, examples in folders.ignored_examples(self.scan.ignored)
+        ]
 
     @property
     def profiles(self) -> set[str]:

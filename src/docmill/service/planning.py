@@ -18,11 +18,9 @@ from docmill.domain.jobs import ArtifactRef
 from docmill.domain.results import (
     ChunkCounts,
     DefinitionChange,
-    IgnoredFiles,
     PlannedDocument,
     PlannedSteps,
     PlanResult,
-    ScanCounts,
     SourcePlan,
 )
 from docmill.domain.sources import Wishes
@@ -34,7 +32,6 @@ from docmill.service.looking import Looked, look, refuse_mass_deletion
 from docmill.service.pipelines import prepare
 from docmill.service.syncing import followed
 from docmill.settings import Settings, find_home
-from docmill.sources import folder as folders
 from docmill.stores import forecasts
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.queries import Queries, reading
@@ -119,10 +116,10 @@ class _Plan:
         self.steps: dict[str, Counter[bool]] = {step.type.value: Counter() for step in pipeline.definition.steps}
 
     def result(self) -> SourcePlan:
-        one, changes = self.one, self.one.changes
+        one = self.one
         items = self._items()
         planned = self._resolve(items)
-        deleted = [self._deletion(document) for document in changes.deleted]
+        deleted = [self._deletion(document) for document in one.changes.deleted]
         prediction = predicting.predict(self.queries, len(items), self.embedded)
         return SourcePlan(
             source=one.source,
@@ -130,19 +127,8 @@ class _Plan:
             database=self.pipeline.database,
             workflow=one.settings.workflow,
             params=one.settings.params,
-            scan=ScanCounts(
-                files=len(one.scan.files),
-                new=len(changes.new),
-                changed=len(changes.changed),
-                renamed=len(changes.renamed),
-                deleted=len(changes.deleted),
-                unchanged=changes.unchanged,
-                ignored=sum(map(len, one.scan.ignored.values())),
-            ),
-            ignored=[
-                IgnoredFiles(rule=rule, count=count, examples=examples)
-                for rule, count, examples in folders.ignored_examples(one.scan.ignored)
-            ],
+            scan=one.counts,
+            ignored=one.ignored,
             documents=sorted([*planned, *deleted], key=lambda each: each.uri),
             definition_changes=[DefinitionChange(**each._asdict()) for each in self.changes],
             steps=[PlannedSteps(type=name, run=count[False], reused=count[True]) for name, count in self.steps.items()],

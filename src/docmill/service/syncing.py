@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.planning import Selection
-from docmill.domain.results import IgnoredFiles, ScanCounts, SkippedSource, SourceSync, SyncResult
+from docmill.domain.results import SkippedSource, SourceSync, SyncResult
 from docmill.domain.sources import Wishes
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.stopping import StopFlag
@@ -22,7 +22,6 @@ from docmill.service.pipelines import prepare
 from docmill.service.recovery import recover_lost_database
 from docmill.service.sync_manifest import Planned
 from docmill.settings import HOME_NAME, Settings, find_home
-from docmill.sources import folder as folders
 from docmill.stores.queries import reading
 
 Target = tuple[Path, str | None]  # a folder, and its source's name where that is known
@@ -225,7 +224,6 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
 
 
 def _result(home: Path, pipeline: CompiledPipeline, one: Looked) -> SourceSync:
-    changes = one.changes
     with reading(home) as queries, queries.snapshot():
         group = queries.group(one.group_id) if one.group_id is not None else None
         errors = [*one.errors, *shapes.problems_of_source(queries, one.source)]
@@ -236,19 +234,8 @@ def _result(home: Path, pipeline: CompiledPipeline, one: Looked) -> SourceSync:
             folder=str(one.folder),
             database=pipeline.database,
             status=group["status"] if group else "completed",
-            scan=ScanCounts(
-                files=len(one.scan.files),
-                new=len(changes.new),
-                changed=len(changes.changed),
-                renamed=len(changes.renamed),
-                deleted=len(changes.deleted),
-                unchanged=changes.unchanged,
-                ignored=sum(map(len, one.scan.ignored.values())),
-            ),
-            ignored=[
-                IgnoredFiles(rule=rule, count=count, examples=examples)
-                for rule, count, examples in folders.ignored_examples(one.scan.ignored)
-            ],
+            scan=one.counts,
+            ignored=one.ignored,
             documents=shapes.document_counts(queries, one.group_id),
             chunks=shapes.chunk_counts(group),
             seconds=round(time.perf_counter() - one.started, 3),
