@@ -34,7 +34,7 @@ from docmill.errors import (
     StorageError,
     UsageError,
 )
-from docmill.service import engines, resuming, stopping, syncing, watched_folder, watching
+from docmill.service import engines, looking, resuming, stopping, syncing, watched_folder, watching
 from docmill.service.watching import SyncOptions
 from docmill.sources import inotify
 from docmill.sources.events import EventsUnavailable, FolderEvents, Unrest
@@ -681,13 +681,13 @@ def test_a_signal_in_the_middle_of_a_sync_drains(traps: Mill, monkeypatch: pytes
 def test_a_signal_while_files_are_read_is_heard(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = watch.mill
     mill.write_many(3)
-    hash_file: Callable[..., Any] = watching.syncing.folders.hash_file
+    hash_file: Callable[..., Any] = looking.folders.hash_file
 
     def stopping_hash(file: Any) -> Any:
         watch.flag.reason = "SIGTERM"
         return hash_file(file)
 
-    monkeypatch.setattr(watching.syncing.folders, "hash_file", stopping_hash)
+    monkeypatch.setattr(looking.folders, "hash_file", stopping_hash)
     watch.start()
     wait_for(lambda: watch.flag.reason)
     assert watch.stop().stopped_by == "SIGTERM"
