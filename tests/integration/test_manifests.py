@@ -189,6 +189,18 @@ def test_rules_of_a_source_hold_for_what_is_ingested(mill: Mill) -> None:
     assert mill.state("SELECT profile, meta FROM document") == [('["chunk.size=100"]', '{"kind": "nut"}')]
 
 
+def test_a_followed_folder_is_ingested_as_a_sync_would_take_it(mill: Mill) -> None:
+    for name in ("a.txt", "in/b.txt", "in/c.md"):
+        mill.write(name, "About walnuts.\n")
+    registering.add(mill.settings, "docs", mill.folder, Wishes(exclude=["*.md"]))
+    result = ingesting.ingest(mill.settings, [str(mill.folder / "in")], source="docs")
+    assert ([file.uri for file in result.files], result.counts.ignored) == (["in/b.txt"], 1)
+    assert [file.uri for file in ingesting.ingest(mill.settings, [str(mill.folder)]).files] == ["a.txt", "in/b.txt"]
+    mill.sync()
+    assert mill.value("SELECT COUNT(*) FROM document WHERE state = 'active'") == 2
+    assert mill.value("SELECT MAX(version) FROM document") == 1
+
+
 def test_an_untouched_file_is_not_read_again(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     path = mill.write("a.txt", "About walnuts.\n")
     manifest = mill.write("list.csv", "uri\na.txt\n")

@@ -21,6 +21,7 @@ from docmill.errors import (
     UsageError,
 )
 from docmill.service import batches, registering, running, stopping, syncing
+from docmill.stores.queries import reading
 from docmill.stores.reading import DOCUMENTS, Database
 
 
@@ -84,6 +85,19 @@ def test_one_source_that_cannot_be_synced_does_not_hold_up_the_others(mill: Mill
     with pytest.raises(NotAllowedError, match="none of the 2 sources") as refused:
         sync_all(mill)
     assert {each["source"] for each in refused.value.context["skipped"]} == {"here", "gone"}
+
+
+def test_a_source_whose_definitions_broke_does_not_hold_up_the_others(mill: Mill) -> None:
+    (path := mill.home / "param-sets" / "own.yaml").parent.mkdir(exist_ok=True)
+    path.write_text("id: own\nname: Own\nconfig:\n  chunk:\n    size: 60\n")
+    add(mill, "good", mill.root / "a")
+    add(mill, "bad", mill.root / "b", params="own")
+    for name in ("a", "b"):
+        (mill.root / name / "note.md").write_text("Words.\n")
+    path.write_text("chunk: [\n")
+    result = sync_all(mill)
+    assert [(each.source, each.error_code) for each in result.skipped] == [("bad", DefinitionError.code)]
+    assert (exit_code(result), texts(mill)) == (3, {("good", "note.md")})
 
 
 def test_without_a_source_there_is_nothing_to_sync(mill: Mill) -> None:
@@ -269,6 +283,8 @@ def test_some_files_have_metadata_of_their_own(mill: Mill) -> None:
     told(mill, metadata=["legal/*:team=legal", "*.md:kind=note"])
     sync_all(mill)
     assert _metadata(mill) == {"legal/a.md": {"team": "legal", "kind": "note"}, "b.md": {"kind": "note"}}
+    with reading(mill.home) as queries:
+        assert {each["version"] for each in queries.rows("SELECT version FROM document")} == {1}
     told(mill, metadata=["legal/*:team=courts"])
     result = sync_all(mill)
     assert (result.documents.completed, result.chunks.embedded) == (2, 0)

@@ -195,6 +195,17 @@ def test_cancelled_while_its_process_starts_it_is_not_run(make: Make) -> None:
     assert pool.submit(2, abs, -1).result(30) == 1
 
 
+def test_cancelled_while_its_process_is_replaced_no_process_is_left_over(make: Make) -> None:
+    pool = make(start=time.sleep, args=(0.5,))
+    with pytest.raises(WorkerDied):
+        pool.submit(1, os._exit, 1).result(60)
+    future = pool.submit(2, time.sleep, 60)
+    wait_for(lambda: pids(pool))
+    assert future.cancel()
+    assert pool.submit(3, abs, -1).result(30) == 1
+    assert len(pids(pool)) == 1
+
+
 def test_a_process_is_replaced_after_its_share_of_tasks(make: Make) -> None:
     pool = make(recycle=2)
     seen = [pool.submit(n, os.getpid).result(60) for n in range(6)]

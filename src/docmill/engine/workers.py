@@ -121,7 +121,7 @@ class Workers:
     def _see_through(self) -> None:
         """Keep one process, or its successor, at work."""
         worker: _Worker | None = None
-        with contextlib.suppress(_Gone):
+        with contextlib.suppress(Exception):  # its first task meets the same, and can tell it
             worker = self._begin()
         for task in self._taken():
             if not task.set_running_or_notify_cancel():
@@ -183,11 +183,13 @@ class Workers:
                 if task.unwanted:
                     raise CancelledError
                 worker.begin(message)
+                return worker
             except _Gone as gone:
                 self._bury(worker)
                 worker, reason = None, gone
-            else:
-                return worker
+            except BaseException:
+                self._bury(worker)
+                raise
         raise StorageError(
             f"no worker process would start: {reason}", hint="logs/workers.log in the home has their last words"
         )

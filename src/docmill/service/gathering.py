@@ -31,13 +31,21 @@ class Candidate:
 
 
 class Gatherer:
-    """``folder``: of the source that files go to; those that lie in it have URIs relative to it."""
+    """``folder``: of the source that files go to; those that lie in it have URIs relative to it.
+
+    ``rules``: which files of that folder count.
+    """
 
     def __init__(
-        self, home: Path, folder: Path | None, filters: Mapping[str, Any], meta: Mapping[str, Any], tally: Tally
+        self,
+        folder: Path | None,
+        rules: folders.Rules,
+        filters: Mapping[str, Any],
+        meta: Mapping[str, Any],
+        tally: Tally,
     ) -> None:
-        self._home = home
         self._folder = folder
+        self._rules = rules
         self._filters = filters
         self._meta = meta
         self._tally = tally
@@ -95,13 +103,20 @@ class Gatherer:
             yield found
 
     def _in_folder(self, path: Path) -> Iterator[FoundFile]:
-        scan = folders.scan(path, folders.Rules(home=self._home))
-        self._tally.ignore(sum(map(len, scan.ignored.values())))
+        """Of a followed folder, or one in it, what a sync would take."""
+        inside = self._folder is not None and path.is_relative_to(self._folder)
+        if self._folder is not None and inside:
+            scan, below, prefix = folders.scan(self._folder, self._rules), self._uri(path), ""
+        else:
+            scan, below, prefix = folders.scan(path, folders.Rules(home=self._rules.home)), "", f"{self._uri(path)}/"
+        start = f"{below}/" if below else ""
+        self._tally.ignore(sum(uri.startswith(start) for found in scan.ignored.values() for uri in found))
         for uri, reason in scan.unreadable.items():
-            self._tally.problem(uri, DocumentError(reason))
-        prefix = self._uri(path)
+            if uri == "/" or uri.startswith(start):
+                self._tally.problem(uri, DocumentError(reason))
         for file in scan.files:
-            yield file._replace(uri=f"{prefix}/{file.uri}") if prefix else file
+            if file.uri.startswith(start):
+                yield file._replace(uri=prefix + file.uri)
 
     def _uri(self, path: Path) -> str:
         if self._folder is not None and path.is_relative_to(self._folder):

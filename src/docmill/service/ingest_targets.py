@@ -12,6 +12,7 @@ from docmill.domain.results import IngestTarget
 from docmill.domain.sources import SourceSettings
 from docmill.errors import AddressRefused, Overtaken
 from docmill.service import sources
+from docmill.sources.folder import Rules
 from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import State, arrivals, catalogue, groups, ruling
 from docmill.stores.state.arrivals import Present
@@ -32,7 +33,7 @@ class Target:
 
 
 class Targets:
-    """``folder``: of the source that files go to. ``filters``: of the batch that is named."""
+    """``folder``: of the source that files go to, ``rules``: which of its files count; ``filters``: of the batch."""
 
     def __init__(
         self, home: Path, state: State, batch: str | None, source: str | None, only: Path | None, priority: str | None
@@ -47,6 +48,8 @@ class Targets:
             self._batch: Row | None = queries.batch(batch) if batch is not None else None
             known = self._known_source(queries, only)
         self.folder = sources.folder_path(known["folder"]) if known else only
+        include, exclude = (json.loads(known[each]) if known else [] for each in ("include", "exclude"))
+        self.rules = Rules(tuple(include), tuple(exclude), home)
         self.filters: dict[str, Any] = json.loads(self._batch["configuration"])["filters"] if self._batch else {}
         self._only = only
         if self.folder is not None:  # the URIs of its files follow from it, so it has to stand before they are made

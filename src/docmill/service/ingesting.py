@@ -71,7 +71,7 @@ def ingest(
     try:
         targets = Targets(home, state, batch, source, only if only and only.is_dir() else None, priority)
         tally = Tally(reporter or SilentReporter())
-        gatherer = Gatherer(home, targets.folder, targets.filters, metadata, tally)
+        gatherer = Gatherer(targets.folder, targets.rules, targets.filters, metadata, tally)
         ingestion = _Ingestion(home, settings, state, targets, gatherer, tally)
         # The manifest first: one whose columns do not fit is refused before anything is written.
         ingestion.run(gatherer.candidates(chain(naming.from_manifest(manifest) if manifest else (), named)))

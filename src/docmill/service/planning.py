@@ -153,10 +153,10 @@ class _Plan:
         ]
         for document, hashed in one.changes.changed:
             why = f"its bytes changed since version {document.version}"
-            file, meta = hashed.file, metas[document.id]
+            file, meta = hashed.file, metas.get(document.id, {})
             items.append(_Item(file.uri, "changed", why, hashed.content_hash, file.suffix, file.stat.size, meta))
         for document, hashed in one.changes.renamed:
-            file, meta = hashed.file, metas[document.id]
+            file, meta = hashed.file, metas.get(document.id, {})
             why = f"the same bytes were {document.uri}"
             item = _Item(file.uri, "renamed", why, hashed.content_hash, file.suffix, file.stat.size, meta)
             item.from_uri = document.uri

@@ -64,9 +64,7 @@ def read(path: Path) -> list[Planned]:
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DefinitionError(
-            f"{path} is no manifest: {error}", hint="`docmill plan --manifest FILE` writes one"
-        ) from None
+        raise DefinitionError(f"{path} is no manifest: {error}", hint=_HINT) from None
     try:
         if record["docmill_manifest"] != FORMAT:
             raise DefinitionError(f"{path} has format {record['docmill_manifest']}; this docmill knows {FORMAT}")

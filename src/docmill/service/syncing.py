@@ -6,6 +6,8 @@ A sync that finds nothing to do reads SQLite, looks at the folder, and is done: 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
@@ -14,7 +16,16 @@ from docmill.domain.results import SkippedSource, SourceSync, SyncResult
 from docmill.domain.sources import Wishes
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.stopping import StopFlag
-from docmill.errors import DocmillError, NotAllowedError, NotFoundError, Overtaken, StoppedError, UsageError
+from docmill.errors import (
+    DefinitionError,
+    DocmillError,
+    ModelMissing,
+    NotAllowedError,
+    NotFoundError,
+    Overtaken,
+    StoppedError,
+    UsageError,
+)
 from docmill.service import shapes, sources, sync_manifest
 from docmill.service.home import init
 from docmill.service.looking import Looked, look, refuse_mass_deletion, require_folder
@@ -60,56 +71,77 @@ def sync(
         raise UsageError("--source names one source, so it takes one folder")
     home = find_or_make_home(settings, reporter) if paths else find_home(settings)
     wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None)
+    how = _How(wishes, allow_mass_delete, prune, checksum, still, stop)
     for path in paths:
         require_folder(path.expanduser().absolute())
-    plans = _plans(manifest, paths, source, wishes) if manifest is not None else {}
-    targets: list[Target] = (
-        [(planned.folder, name) for name, planned in plans.items()]
-        or [(path, source) for path in paths]
-        or followed(home, source)
-    )
-    synced: list[tuple[Looked, CompiledPipeline]] = []
-    skipped: list[SkippedSource] = []
-    for path, name in targets:
-        try:
-            one = _look_and_begin(
-                home,
-                settings,
-                reporter,
-                (path, name),
-                wishes,
-                allow_mass_delete=allow_mass_delete,
-                prune=prune,
-                checksum=checksum,
-                planned=plans.get(name or ""),
-                still=still,
-                stop=stop,
-            )
-        except (NotFoundError, NotAllowedError) as error:
-            if paths or plans or len(targets) == 1:
-                raise
-            skipped.append(_skipped(path, name, error))
-        else:
-            synced.append(one)
+    targets: Sequence[Target | Planned]
+    if manifest is not None:
+        targets = _planned(manifest, paths, source, wishes)
+    else:
+        targets = [(path, source) for path in paths] or followed(home, source)
+    one_by_one = not paths and manifest is None and len(targets) > 1
+    synced, skipped = _begin_all(home, settings, reporter, targets, how, skip=one_by_one)
     groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
     if groups:
         from docmill.service.engines import work_until_done
 
         work_until_done(home, settings, reporter, groups, stop)
-    if not synced:
+    results = [_result(home, pipeline, one) for one, pipeline in synced]
+    return SyncResult(**results[0].model_dump(), sources=results, skipped=skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What holds for all folders of one call."""
+
+    wishes: Wishes
+    allow_mass_delete: bool
+    prune: bool
+    checksum: bool
+    still: float
+    stop: StopFlag | None
+
+    def obey(self) -> None:
+        if self.stop is not None and self.stop.reason:
+            raise StoppedError(f"stopped by {self.stop.reason}; what was done is kept")
+
+
+def _begin_all(
+    home: Path,
+    settings: Settings,
+    reporter: Reporter,
+    targets: Sequence[Target | Planned],
+    how: _How,
+    *,
+    skip: bool,
+) -> tuple[list[tuple[Looked, CompiledPipeline]], list[SkippedSource]]:
+    """``skip``: one that cannot be synced is passed over, unless all are so: then NotAllowedError is raised."""
+    begun: list[tuple[Looked, CompiledPipeline]] = []
+    skipped: list[SkippedSource] = []
+    for target in targets:
+        try:
+            begun.append(_look_and_begin(home, settings, reporter, target, how))
+        except (NotFoundError, NotAllowedError, DefinitionError, ModelMissing) as error:
+            if not skip or isinstance(target, Planned):
+                raise
+            path, name = target
+            skipped.append(_skipped(path, name, error))
+    if not begun:
         raise NotAllowedError(
             f"none of the {len(skipped)} sources can be synced; the first: {skipped[0].error_message}",
             hint=skipped[0].hint,
             skipped=[each.model_dump() for each in skipped],
         )
-    results = [_result(home, pipeline, one) for one, pipeline in synced]
-    return SyncResult(**results[0].model_dump(), sources=results, skipped=skipped)
+    return begun, skipped
 
 
-def _plans(manifest: Path, paths: list[Path], source: str | None, wishes: Wishes) -> dict[str, Planned]:
+def _planned(manifest: Path, paths: list[Path], source: str | None, wishes: Wishes) -> list[Planned]:
     if paths or source is not None or wishes != Wishes():
         raise UsageError("--manifest says what is to be done: it takes no folder, source, definitions or patterns")
-    return {planned.source: planned for planned in sync_manifest.read(manifest)}
+    found = sync_manifest.read(manifest)
+    if not found:
+        raise DefinitionError(f"{manifest} plans nothing for any source")
+    return found
 
 
 def followed(home: Path, name: str | None = None) -> list[Target]:
@@ -145,38 +177,20 @@ def _skipped(path: Path, name: str | None, error: DocmillError) -> SkippedSource
 
 
 def _look_and_begin(
-    home: Path,
-    settings: Settings,
-    reporter: Reporter,
-    target: Target,
-    wishes: Wishes,
-    *,
-    allow_mass_delete: bool,
-    prune: bool,
-    checksum: bool,
-    planned: Planned | None,
-    still: float,
-    stop: StopFlag | None,
+    home: Path, settings: Settings, reporter: Reporter, target: Target | Planned, how: _How
 ) -> tuple[Looked, CompiledPipeline]:
-    def obey() -> None:
-        if stop is not None and stop.reason:
-            raise StoppedError(f"stopped by {stop.reason}; what was done is kept")
-
+    planned = target if isinstance(target, Planned) else None
+    path, name = (target.folder, target.source) if isinstance(target, Planned) else target
+    wishes = planned.wishes if planned else how.wishes
     while True:
         one = look(
-            home,
-            *target,
-            planned.wishes if planned else wishes,
-            prune=prune,
-            checksum=checksum,
-            meanwhile=obey,
-            still=still,
+            home, path, name, wishes, prune=how.prune, checksum=how.checksum, meanwhile=how.obey, still=how.still
         )
         used = one.settings
         pipeline = prepare(home, reporter, used.workflow, used.params, used.overrides, one.profiles)
         if planned is not None:
             sync_manifest.hold(one, planned, pipeline)
-        if not allow_mass_delete:
+        if not how.allow_mass_delete:
             refuse_mass_deletion(one)
         recover_lost_database(home, reporter, pipeline.database)
         try:
@@ -186,12 +200,12 @@ def _look_and_begin(
         return one, pipeline
 
 
-def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked, planned_: Planned | None) -> None:
+def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Looked, plan: Planned | None) -> None:
     """Write down what changed and create the run group, in one transaction; nothing at all where nothing is to do.
 
     Raises Overtaken where that is not the change from what is known any more.
     """
-    if planned_ is None and one.batch_id and one.changes.nothing and one.settings == one.before:
+    if plan is None and one.batch_id and one.changes.nothing and one.settings == one.before:
         with reading(home) as queries:
             if queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
@@ -213,7 +227,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
             ruling.apply(tx, one.source, one.before, one.settings)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches
-            wanted = catalogue.ids_of(tx, one.source, planned_.documents) if planned_ is not None else None
+            wanted = catalogue.ids_of(tx, one.source, plan.documents) if plan is not None else None
             selection = Selection(source=one.source, document_ids=wanted)
             groups.create_group(tx, planned, selection, most_running=most)
             # With the new group, unfinished ones of earlier calls: theirs is the rest of the work.

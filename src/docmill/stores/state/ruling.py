@@ -12,13 +12,22 @@ from docmill.stores.state.database import Transaction
 def apply(tx: Transaction, source: str, before: SourceSettings | None, settings: SourceSettings) -> None:
     """Bring every document of a source to what the rules say of its URI. ``before``: what was said until now.
 
-    Metadata that no rule gave stays. Other metadata makes a new version of a document.
+    Metadata that no rule gave stays. Other metadata makes a new version of a document, unless nothing has been made of
+    it yet.
     """
     earlier = before or SourceSettings()
     if not settings.rules and not earlier.rules:
         return
-    rows = tx.rows("SELECT id, uri, profile, meta FROM document WHERE source = ? AND state = 'active'", [source])
-    profiles, metas, at = [], [], now()
+    rows = tx.rows(
+        "SELECT id, uri, profile, meta, EXISTS (SELECT 1 FROM run WHERE document_id = d.id)"
+        " OR EXISTS (SELECT 1 FROM placement WHERE document_id = d.id) AS begun FROM document d"
+        " WHERE source = ? AND state = 'active'",
+        [source],
+    )
+    at = now()
+    profiles: list[tuple[str, str]] = []
+    first: list[tuple[str, str]] = []
+    described: list[tuple[str, str, str]] = []
     for row in rows:
         profile = settings.profile(row.uri)
         if profile != row.profile:
@@ -27,17 +36,21 @@ def apply(tx: Transaction, source: str, before: SourceSettings | None, settings:
         taken = {key for key, value in earlier.metadata(row.uri).items() if old.get(key) == value}
         new = {key: value for key, value in old.items() if key not in taken} | given
         if new != old:
-            metas.append((json.dumps(new, ensure_ascii=False), at, row.id))
-    described = [(at, row_id) for _meta, _at, row_id in metas]
+            text = json.dumps(new, ensure_ascii=False)
+            if row.begun:
+                described.append((text, at, row.id))
+            else:
+                first.append((text, row.id))
     tx.many("UPDATE document SET profile = ? WHERE id = ?", profiles)
     tx.many(
         "UPDATE document SET meta = ?, updated_at = ?, version = version + 1, failed_key = NULL, outcome = NULL"
         " WHERE id = ?",
-        metas,
+        described,
     )
-    tx.many("UPDATE placement SET settled_key = NULL WHERE document_id = ?", [(each,) for _at, each in described])
+    tx.many("UPDATE document SET meta = ? WHERE id = ?", first)
+    tx.many("UPDATE placement SET settled_key = NULL WHERE document_id = ?", [(each,) for *_, each in described])
     tx.many(
         "INSERT INTO document_version (document_id, version, event, uri, content_hash, size_bytes, batch_id, at)"
         " SELECT id, version, 'described', uri, content_hash, size_bytes, batch_id, ? FROM document WHERE id = ?",
-        described,
+        [(at, each) for *_, each in described],
     )
