@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from docmill.domain.deadline import Deadline
 from docmill.domain.documents import Block, BlockKind, ParsedDocument, Warning  # noqa: A004 - the field's word
 from docmill.errors import EmptyDocument
 
@@ -62,14 +63,15 @@ def verbatim(text: str) -> str:
 
 
 class DocumentBuilder:
-    """Appends blocks to one text. ``full`` turns true at ``max_characters``; parsers may then stop early.
+    """Appends blocks to one text. ``full`` turns true at ``max_characters`` or at the deadline; parsers then stop.
 
     List items and the lines of a table are parted by one line end, all other blocks by an empty line.
     """
 
-    def __init__(self, document_type: str, *, max_characters: int) -> None:
+    def __init__(self, document_type: str, *, max_characters: int, deadline: Deadline | None = None) -> None:
         self.type = document_type
-        self.full = False
+        self._deadline = deadline or Deadline()
+        self._cut: str | None = None
         self._left = max_characters
         self._parts: list[str] = []
         self._length = 0
@@ -80,6 +82,20 @@ class DocumentBuilder:
     @property
     def has_blocks(self) -> bool:
         return bool(self._blocks)
+
+    @property
+    def full(self) -> bool:
+        """No more text is taken. It is warned of, once."""
+        if self._cut is None and self._deadline.passed:
+            self.out_of_time()
+        return self._cut is not None
+
+    def out_of_time(self) -> None:
+        """Take no more text, as the time is up."""
+        if self._cut is None:
+            self._cut = "TIMEOUT"
+            message = f"reading it was stopped after {self._deadline.seconds:g} s (max_seconds); the rest is missing"
+            self.warn("TIMEOUT", message, degrades=True)
 
     def heading(self, text: str, level: int, *, page: int | None = None) -> None:
         """A heading of ``level`` 1 to 6 (clamped); its text becomes one line."""
@@ -114,7 +130,7 @@ class DocumentBuilder:
                 continue
             rows.append(row)
             length += len(row) + 1
-            if length > self._left:
+            if length > self._left or self.full:
                 break
         header = rows[0] if has_header and len(rows) > 1 else ""
         self._append(BlockKind.TABLE, "\n".join(rows), page=page, header_chars=len(header))
@@ -156,8 +172,8 @@ class DocumentBuilder:
         room = max(self._left - gap, 0)
         if len(text) > room:
             text = text[:room].rstrip()
-            if not self.full:
-                self.full = True
+            if self._cut is None:
+                self._cut = "TEXT_TRUNCATED"
                 self.warn("TEXT_TRUNCATED", "the text is longer than max_characters; the rest is cut", degrades=True)
         self._left = room - len(text)
         return text

@@ -7,10 +7,11 @@ Plug-ins are stateless; heavy imports go inside their methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from docmill.domain.deadline import Deadline
 from docmill.domain.documents import Chunk, ParsedDocument
 
 if TYPE_CHECKING:
@@ -20,13 +21,52 @@ if TYPE_CHECKING:
     from docmill.domain.params import ChunkParams, EmbedParams, ParseParams, StepParams
 
 
+class Keeper(Protocol):
+    """Takes in what a parser finds in a file beside its text."""
+
+    def member(self, name: str, content: IO[bytes]) -> bool:
+        """A file inside this one, to become a document of its own, ``<uri>!/<name>``.
+
+        ``name``: a relative path with ``/``, as the file states it. Raises LeftOut with the reason for one that is not
+        taken. False for one that nobody wants, as no parser reads files of its kind.
+        """
+        ...
+
+    def asset(self, name: str, content: bytes) -> None:
+        """Something worth keeping with the parsed document: an image of a page, what OCR has read. Raises LeftOut."""
+        ...
+
+
+class LeftOut(Exception):
+    """What a Keeper does not take, and why."""
+
+
+class Forgetful:
+    """A Keeper that keeps nothing."""
+
+    def member(self, name: str, content: IO[bytes]) -> bool:  # noqa: ARG002 - a Keeper's signature
+        return True
+
+    def asset(self, name: str, content: bytes) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A local file that is to be read. ``type`` is its document type by content, such as ``pdf`` (see filetypes)."""
+    """A local file that is to be read.
+
+    type:     its document type by content, such as ``pdf`` (see filetypes).
+    name:     what people call it; ``path`` may be a copy with a name that says nothing.
+    depth:    how many containers it lies in: 0 for a file in a folder, 1 for a member of an archive.
+    deadline: when to stop, and return what is finished by then, with a warning TIMEOUT.
+    """
 
     path: Path
     type: str
     size_bytes: int
+    name: str = ""
+    depth: int = 0
+    deadline: Deadline = field(default_factory=Deadline)
+    keeper: Keeper = field(default_factory=Forgetful)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,16 @@ class Warning:  # noqa: A001 - the field's word; the builtin of this name is nev
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside a document, which is a document of its own. ``name``: with ``/``, encoded as URIs are."""
+
+    name: str
+    content_hash: str
+    suffix: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document's text and structure.
 
@@ -56,6 +66,8 @@ class ParsedDocument:
     title:    from the content or the file's own metadata, never from the file's name; None where there is none.
     metadata: JSON values only; the common keys are ``author``, ``language``, ``page_count``, ``created_at``,
               ``modified_at`` (ISO-8601, UTC), each present only where the file says so.
+    page_characters: how many characters of text each page gave, where the format has pages; page 1 first.
+    members:  what lies in it, where it is an archive or a mail with attachments.
     """
 
     type: str
@@ -64,6 +76,8 @@ class ParsedDocument:
     title: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[Warning, ...] = ()
+    page_characters: tuple[int, ...] = ()
+    members: tuple[Member, ...] = ()
 
     @property
     def degraded(self) -> bool:
@@ -71,6 +85,7 @@ class ParsedDocument:
 
     def to_json(self) -> dict[str, Any]:
         record = {name: getattr(self, name) for name in ("type", "text", "title", "metadata")}
+        record |= _found_in(self)
         record["blocks"] = [[b.kind.value, b.start, b.end, b.level, b.page, b.header_end] for b in self.blocks]
         record["warnings"] = [asdict(warning) for warning in self.warnings]
         return record
@@ -79,7 +94,9 @@ class ParsedDocument:
     def from_json(cls, record: dict[str, Any]) -> ParsedDocument:
         blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in record["blocks"])
         warnings = tuple(Warning(**warning) for warning in record["warnings"])
-        return cls(record["type"], record["text"], blocks, record["title"], record["metadata"], warnings)
+        return cls(
+            record["type"], record["text"], blocks, record["title"], record["metadata"], warnings, *_found(record)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +154,21 @@ class ChunkedDocument:
     metadata: dict[str, Any]
     warnings: tuple[Warning, ...]
     chunks: tuple[Chunk, ...]
+    page_characters: tuple[int, ...] = ()
+    members: tuple[Member, ...] = ()
 
     @property
     def degraded(self) -> bool:
-        return any(warning.degrades for warning in self.warnings)
+        return bool(self.reasons)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Codes of the warnings that degrade it, each once."""
+        return list(dict.fromkeys(warning.code for warning in self.warnings if warning.degrades))
 
     def to_json(self) -> dict[str, Any]:
         return {
+            **_found_in(self),
             "type": self.type,
             "title": self.title,
             "metadata": self.metadata,
@@ -159,4 +184,19 @@ class ChunkedDocument:
             record["metadata"],
             tuple(Warning(**warning) for warning in record["warnings"]),
             tuple(Chunk.from_json(chunk) for chunk in record["chunks"]),
+            *_found(record),
         )
+
+
+def _found_in(document: ParsedDocument | ChunkedDocument) -> dict[str, Any]:
+    """What few documents have, and is left out of the JSON of the others."""
+    found: dict[str, Any] = {}
+    if document.page_characters:
+        found["page_characters"] = list(document.page_characters)
+    if document.members:
+        found["members"] = [[each.name, each.content_hash, each.suffix, each.size_bytes] for each in document.members]
+    return found
+
+
+def _found(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[Member, ...]]:
+    return tuple(record.get("page_characters", ())), tuple(Member(*each) for each in record.get("members", ()))

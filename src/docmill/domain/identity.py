@@ -40,3 +40,8 @@ def chunk_ids(document: str, texts: Iterable[str]) -> list[str]:
         ids.append(_digest(document, text, str(seen[text]))[:32])
         seen[text] += 1
     return ids
+
+
+def assets_key(step_key: str) -> str:
+    """Of the images and raw results that a parse step keeps beside its document."""
+    return hashlib.sha256(f"assets {step_key}".encode()).hexdigest()

@@ -50,13 +50,19 @@ class StepJob:
 
 @dataclass(frozen=True, slots=True)
 class LegJob:
-    """The steps of one document that a worker does in one go, from its file to its chunks."""
+    """The steps of one document that a worker does in one go, from its file to its chunks.
+
+    depth: how many containers it lies in; expanded_bytes: what the outermost of them has been unpacked to so far.
+    """
 
     home: str
+    uri: str
     path: str
     suffix: str
     content_hash: str
     size_bytes: int
+    depth: int
+    expanded_bytes: int
     metadata: dict[str, Any]
     steps: tuple[StepJob, ...]
     embed_method: str
@@ -74,6 +80,7 @@ class StepOutcome:
     reused: bool = False
     ref: ArtifactRef | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    assets: ArtifactRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

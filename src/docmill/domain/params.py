@@ -45,8 +45,20 @@ class ParseParams(StepParams):
     max_pages: int = Field(20_000, ge=1, description="PDF pages beyond this are left out and the document degraded")
     max_rows: int = Field(1_000_000, ge=1, description="table rows of a file beyond this are left out, degraded")
     max_cells: int = Field(5_000_000, ge=1, description="spreadsheet cells beyond this are left out, degraded")
+    max_entries: int = Field(
+        20_000, ge=1, description="a package of more files is refused; of an archive, more are left out"
+    )
     max_expanded_bytes: int = Field(
-        1024**3, ge=1, description="a docx or xlsx that declares more than this when unpacked is refused"
+        1024**3,
+        ge=1,
+        description="a package that unpacks to more is refused; of an archive, more is left out, degraded",
+    )
+    max_expansion_ratio: int = Field(
+        200, ge=1, description="the same for what unpacks to more than so many times its size, beyond 64 MiB"
+    )
+    max_nesting: int = Field(3, ge=0, description="archives in archives in archives: members of deeper ones stay out")
+    max_seconds: float = Field(
+        90, gt=0, description="parsing stops after so long; what is finished by then is kept, degraded as TIMEOUT"
     )
 
 

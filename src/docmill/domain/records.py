@@ -86,7 +86,9 @@ class Document(SQLModel, table=True):
     """One ``(source, uri)``. ``failed_key`` names the pipeline that the current content has failed in for good.
 
     ``profile``: the overrides that its source's rules give it, a JSON list, or empty. ``origin``: of what was fetched,
-    ``{"url", "etag", "last_modified", "fetched_at"}``.
+    ``{"url", "etag", "last_modified", "fetched_at"}``. ``parent_id``: of the document that it lies in, as a member of
+    an archive or an attachment; it comes, goes and moves with that. ``reasons``: codes that say why it is degraded, a
+    JSON list. ``text_yield``: of what has pages, ``{"pages", "characters", "without_text": [page, ...]}``.
     """
 
     __tablename__: ClassVar[str] = "document"
@@ -96,6 +98,7 @@ class Document(SQLModel, table=True):
         Index("document_gone", "source", "uri", sqlite_where=text("state != 'active'")),
         Index("document_by_batch", "batch_id"),
         Index("document_by_content", "content_hash"),
+        Index("document_by_parent", "parent_id", sqlite_where=text("parent_id IS NOT NULL")),
     )
     id: str = Field(primary_key=True)
     source: str
@@ -117,6 +120,9 @@ class Document(SQLModel, table=True):
     failed_key: str | None = None
     outcome: str | None = None  # completed, failed
     degraded: bool = False
+    parent_id: str | None = None
+    reasons: str = Field(default="[]", sa_column_kwargs=_since("'[]'"))
+    text_yield: str | None = None
     type: str | None = None
     chunk_count: int = 0
     error_stage: str | None = None

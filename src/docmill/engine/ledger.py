@@ -100,6 +100,8 @@ class Ledger:
         work.group.stages[step.name]["done"] += 1
         if outcome.ref is not None and not outcome.reused:
             self._artifacts.append((step.type, outcome.ref))
+        if outcome.assets is not None:
+            self._artifacts.append(("assets", outcome.assets))
 
     def fail_step(self, work: Work, step: StepRow, failure: Failure, *, at: str) -> None:
         said = _said(failure)

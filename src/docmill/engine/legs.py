@@ -255,10 +255,13 @@ class LegStage:
         )
         return LegJob(
             self._home,
+            work.uri,
             work.path,
             work.suffix,
             work.content_hash,
             work.size_bytes,
+            work.depth,
+            work.expanded_bytes,
             work.meta,
             steps,
             pipeline.embed.method,

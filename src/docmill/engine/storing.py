@@ -137,7 +137,8 @@ class StoreStage:
                 work.version,
                 content.type,
                 len(content.chunks),
-                content.degraded,
+                content.reasons,
+                content.page_characters,
             )
             by_key.setdefault(work.pipeline.rows_key, []).append(stored)
         for key, documents in by_key.items():

@@ -124,6 +124,8 @@ class Work:
     created_at: str
     crashes: int
     steps: dict[str, StepRow]
+    depth: int = 0
+    expanded_bytes: int = 0
     keys: dict[str, str] = field(default_factory=dict)
     content: ChunkedDocument | None = None
     text_keys: list[bytes] = field(default_factory=list)

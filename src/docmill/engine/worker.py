@@ -8,18 +8,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import resource
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from docmill.domain.contracts import SourceFile
+from docmill.domain.deadline import Deadline
 from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
+from docmill.domain.identity import assets_key
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
-from docmill.domain.params import EmbedParams
+from docmill.domain.params import EmbedParams, ParseParams
 from docmill.errors import (
     DamagedArtifact,
     DefinitionError,
@@ -118,12 +122,14 @@ class _Leg:
         self.file_type: Any = None
         self.parsed: ParsedDocument | None = None
         self.content: ChunkedDocument | None = None
+        self.assets: ArtifactRef | None = None
 
     def run(self, step: StepJob) -> None:
         started_at, started = now(), time.perf_counter()
         reused, ref, meta = getattr(self, f"_{step.type}")(step)
         seconds = round(time.perf_counter() - started, 6)
-        self.done.append(StepOutcome(step.name, started_at, now(), seconds, reused, ref, meta))
+        assets, self.assets = self.assets, None
+        self.done.append(StepOutcome(step.name, started_at, now(), seconds, reused, ref, meta, assets))
 
     def _validate(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
         from docmill.steps.validate import validate
@@ -138,17 +144,26 @@ class _Leg:
                 return True, None, {}
         from docmill.filetypes import detect
         from docmill.steps.parse import parse
+        from docmill.stores.keeping import HomeKeeper
 
+        params, job = step.params, self.job
+        assert isinstance(params, ParseParams)
         file_type = self.file_type or detect(self.path, name=self.path.name)
-        self.parsed = parse(self.path, file_type, step.method, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
+        keeper = HomeKeeper(
+            Path(job.home), params, size_bytes=job.size_bytes, depth=job.depth, expanded_bytes=job.expanded_bytes
+        )
+        deadline, name = Deadline(params.max_seconds), posixpath.basename(job.uri)
+        source = SourceFile(self.path, file_type.name, job.size_bytes, name, job.depth, deadline, keeper)
+        self.parsed = replace(parse(source, step.method, params), members=keeper.members)
         if _stat(self.path) != self.stat:
             raise FileChanged("the file changed while it was read", hint="sync the folder again")
+        assets = keeper.zipped_assets()
+        if assets is not None:
+            self.assets = self.artifacts.write_bytes(assets_key(step.key), assets)
         warnings = [f"{warning.code}: {warning.message}" for warning in self.parsed.warnings[:20]]
         return False, self.artifacts.write(step.key, self.parsed.to_json()), {"warnings": warnings} if warnings else {}
 
     def _enrich(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
-        from dataclasses import replace
-
         from docmill import registry
 
         assert self.parsed is not None

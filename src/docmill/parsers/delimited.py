@@ -30,7 +30,7 @@ class DelimitedParser:
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
         with readable(f"{file.type} file"):
             csv.field_size_limit(sys.maxsize)
-            builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+            builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
             text = read_text(file.path, builder, max_characters=params.max_characters)
             delimiter = _delimiter(text[:_SAMPLE_CHARACTERS], usual="\t" if file.type == "tsv" else ",")
             rows = _bounded(_rows(text, delimiter), builder, params.max_rows)

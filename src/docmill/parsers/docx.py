@@ -62,7 +62,7 @@ class _Reader:
 
     def __init__(self, package: zipfile.ZipFile, file: SourceFile, params: ParseParams) -> None:
         self._package = package
-        self._builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+        self._builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
         main = [relation.part for relation in relations(package, "") if relation.kind == "officeDocument"]
         self._main = main[0] if main else "word/document.xml"
         self._related = relations(package, self._main)

@@ -66,7 +66,7 @@ class HtmlParser:
 def _parse(file: SourceFile, params: ParseParams) -> ParsedDocument:
     from selectolax.lexbor import LexborHTMLParser
 
-    builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+    builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
     data = read_bytes(file.path, builder, max_characters=params.max_characters, markup=_MARKUP)
     declared = _DECLARED.search(data, 0, _DECLARED_WITHIN)
     source = decode_into(data, builder, declared=declared.group(1).decode("ascii", "replace") if declared else None)

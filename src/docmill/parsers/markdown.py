@@ -40,7 +40,7 @@ class MarkdownParser:
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
         with readable("Markdown file"):
-            builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+            builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
             text = clean(read_text(file.path, builder, max_characters=params.max_characters))
             lines = _LEADING_TABS.sub(lambda tabs: tabs.group().expandtabs(4), text).split("\n")
             front, start = _front_matter(lines)

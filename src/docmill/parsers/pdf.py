@@ -81,7 +81,7 @@ class PdfParser:
 
 
 def _document(content: _Content, file: SourceFile, params: ParseParams) -> ParsedDocument:
-    builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+    builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
     _rejoin(content.pages)
     title: tuple[int, str] | None = None
     for block in lay_out(content.pages, content.outline):

@@ -29,7 +29,7 @@ class StructuredParser:
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
         """Raises CorruptedFile for what is no JSON; single bad lines of JSON lines only degrade."""
         with readable("JSON file"):
-            builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+            builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
             if file.type == "json" and file.size_bytes > byte_limit(params.max_characters):
                 # A part of it would be no JSON; JSON lines can be cut.
                 raise FileTooLarge(f"{file.size_bytes:,} bytes of JSON hold more text than max_characters allows")

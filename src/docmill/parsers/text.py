@@ -29,7 +29,7 @@ class TextParser:
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
         with readable("text file"):
-            builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+            builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
             text = clean(read_text(file.path, builder, max_characters=params.max_characters))
             if file.type == "code":
                 _add_code(builder, text)

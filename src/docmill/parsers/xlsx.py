@@ -45,7 +45,7 @@ class XlsxParser:
 
 class _Reader:
     def __init__(self, file: SourceFile, params: ParseParams) -> None:
-        self._builder = DocumentBuilder(file.type, max_characters=params.max_characters)
+        self._builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
         self._params = params
         self._rows = 0
         self._cells = 0

@@ -59,7 +59,8 @@ class References:
             }.values():
                 variant = pipeline.variant(row["profile"])
                 keys = variant.step_keys(row["content_hash"], row["suffix"], meta)
-                found.keys.update(key for name, key in keys.items() if name in variant.stored)
+                kept = [key for name, key in keys.items() if name in variant.stored]
+                found.keys.update(kept, map(identity.assets_key, kept))
                 found.chunked[keys[variant.chunk_name]] = variant.model.fingerprint
         return found
 

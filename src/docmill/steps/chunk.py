@@ -29,5 +29,11 @@ def chunk(
         raise EmptyDocument("there is no text in it")
     metadata = {**document.metadata, **extra}
     return ChunkedDocument(
-        document.type, extra.get("title") or document.title, metadata, document.warnings, tuple(chunks)
+        document.type,
+        extra.get("title") or document.title,
+        metadata,
+        document.warnings,
+        tuple(chunks),
+        document.page_characters,
+        document.members,
     )

@@ -1,7 +1,8 @@
 """Outputs of steps as files, named by step key. Written by workers, checked by their digest whenever they are read.
 
-A file is zlib-compressed JSON under ``artifacts/<first two digits>/<key>``. It is written in ``artifacts/new`` and
-appears by a rename, so it is whole or absent; after a power loss it may be torn all the same, which the digest tells.
+A file is zlib-compressed JSON, or a zip of assets, under ``artifacts/<first two digits>/<key>``. It is written in
+``artifacts/new`` and appears by a rename, so it is whole or absent; after a power loss it may be torn all the same,
+which the digest tells.
 Which artifacts count is in state.db.
 """
 
@@ -34,7 +35,11 @@ class ArtifactStore:
 
     def write(self, step_key: str, content: Any) -> ArtifactRef:
         """Store ``content`` (JSON values). Two processes writing the same key leave one whole file."""
-        data = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8"), _LEVEL)
+        data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        return self.write_bytes(step_key, zlib.compress(data, _LEVEL))
+
+    def write_bytes(self, step_key: str, data: bytes) -> ArtifactRef:
+        """Store ``data`` as it is."""
         path = self.path(step_key)
         temporary = self._new / f"{step_key}.{os.getpid()}.new"
         try:
@@ -54,13 +59,17 @@ class ArtifactStore:
 
     def read(self, ref: ArtifactRef) -> Any:
         """The content. Raises DamagedArtifact where the file is gone or its bytes are not those that were written."""
+        return json.loads(zlib.decompress(self.read_bytes(ref)))
+
+    def read_bytes(self, ref: ArtifactRef) -> bytes:
+        """The bytes that were stored. Raises DamagedArtifact as :meth:`read` does."""
         try:
             data = self.path(ref.step_key).read_bytes()
         except OSError as error:
             raise DamagedArtifact(f"artifact {ref.step_key[:12]} cannot be read: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != ref.digest:
             raise DamagedArtifact(f"artifact {ref.step_key[:12]} does not match its digest")
-        return json.loads(zlib.decompress(data))
+        return data
 
     def files(self) -> Iterator[Path]:
         """Every whole output that is there, whether it counts or not; the file's name is its step key."""

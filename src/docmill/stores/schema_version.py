@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docmill.errors import StorageError
 
-CURRENT = 3
+CURRENT = 4
 
 
 def require_current(home: Path, found: int) -> bool:

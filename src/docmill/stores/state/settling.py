@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log as log  # the engine's writing calls it beside the others
+
+_MOST_PAGES_NAMED = 1000
 
 
 def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef]]) -> None:
@@ -73,24 +76,45 @@ def forget_database(tx: Transaction, database: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document whose rows are published."""
+    """A document whose rows are published. ``reasons``: why it is degraded; ``page_characters``: of what has pages."""
 
     document_id: str
     uri: str
     version: int
     type: str
     chunk_count: int
-    degraded: bool
+    reasons: Sequence[str]
+    page_characters: Sequence[int]
+
+    @property
+    def text_yield(self) -> str | None:
+        if not self.page_characters:
+            return None
+        silent = [page for page, characters in enumerate(self.page_characters, start=1) if not characters]
+        pages, characters = len(self.page_characters), sum(self.page_characters)
+        return json.dumps({"pages": pages, "characters": characters, "without_text": silent[:_MOST_PAGES_NAMED]})
 
 
 def record_stored(tx: Transaction, database: str, settled_key: str, documents: Sequence[Stored]) -> None:
     """Settle documents. One whose file has changed meanwhile is stored, but stays due."""
     at = now()
     tx.many(
-        "UPDATE document SET outcome = 'completed', degraded = ?, type = ?, chunk_count = ?, failed_key = NULL,"
+        "UPDATE document SET outcome = 'completed', degraded = ?, reasons = ?, text_yield = ?, type = ?,"
+        " chunk_count = ?, failed_key = NULL,"
         " error_stage = NULL, error_code = NULL, error_message = NULL, error_hint = NULL, error_at = NULL"
         " WHERE id = ? AND version = ?",
-        [(int(d.degraded), d.type, d.chunk_count, d.document_id, d.version) for d in documents],
+        [
+            (
+                int(bool(d.reasons)),
+                json.dumps(d.reasons),
+                d.text_yield,
+                d.type,
+                d.chunk_count,
+                d.document_id,
+                d.version,
+            )
+            for d in documents
+        ],
     )
     # A rename or a new version since the window began has taken the key away, and must find it taken away; a
     # deletion must find its placement leaving.

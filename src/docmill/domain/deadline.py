@@ -1,0 +1,52 @@
+"""The soft clock of a document: when its parser is to stop, and keep what it has finished until then.
+
+The hard clock is the engine's: it kills the worker, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_AGAIN_SECONDS = 0.5  # a library that swallows even this is told again
+
+
+class OutOfTime(BaseException):
+    """Raised inside :meth:`Deadline.interrupting`. No Exception, because libraries swallow those."""
+
+
+class Deadline:
+    """``seconds`` from now; None for never. A parser looks at ``passed`` between pages, rows or blocks."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def passed(self) -> bool:
+        return self._at is not None and time.monotonic() >= self._at
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise OutOfTime in what runs inside, once the time is up: for libraries that do not come back by themselves.
+
+        It reaches Python code in the main thread; what is deep in C ends first. Keep out what must not end halfway.
+        """
+        if self._at is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            raise OutOfTime
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, max(self._at - time.monotonic(), 1e-6), _AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
