@@ -76,7 +76,8 @@ def replace_content(
         tx.run(
             "UPDATE document SET content_hash = ?, size_bytes = ?, suffix = ?, version = version + 1,"
             " failed_key = NULL, outcome = NULL, degraded = 0, reasons = '[]', retry_count = 0, error_code = NULL,"
-            " error_stage = NULL, error_message = NULL, error_hint = NULL, error_at = NULL, updated_at = ? WHERE id = ?",
+            " error_stage = NULL, error_message = NULL, error_hint = NULL, error_at = NULL, updated_at = ?"
+            " WHERE id = ?",
             [hashed.content_hash, hashed.file.stat.size, hashed.file.suffix, now(), document.id],
         )
         _unsettle(tx, document.id)
