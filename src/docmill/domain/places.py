@@ -2,7 +2,8 @@
 
 The URI of a file is a path, relative to its source's folder or absolute, and never begins with ``http://``: no path
 that a scan or an ``ingest`` makes holds two slashes in a row. The URI of what came from the web is its address, and its
-bytes lie under the home, so that a home can be moved.
+bytes lie under the home, so that a home can be moved. So do those of what lies in another document, whose URI goes on
+behind that one's with ``!/``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ def is_address(uri: str) -> bool:
     return uri.startswith(_WEB)
 
 
+def member_uri(container: str, name: str) -> str:
+    """Of what lies in another document."""
+    return f"{container}!/{name}"
+
+
 def copy_path(home: Path, content_hash: str, suffix: str) -> Path:
     """Where a copy with these bytes lies. The same bytes under two addresses are kept once.
 
@@ -31,8 +37,10 @@ def copy_path(home: Path, content_hash: str, suffix: str) -> Path:
     return home / DOWNLOADS / digest[:2] / f"{digest}{suffix}"
 
 
-def document_path(home: Path, folder: str | None, uri: str, content_hash: str, suffix: str) -> Path:
+def document_path(
+    home: Path, folder: str | None, uri: str, content_hash: str, suffix: str, parent_id: str | None
+) -> Path:
     """The file that a document's steps read. ``folder`` is that of its source, as state.db holds it."""
-    if is_address(uri):
+    if parent_id is not None or is_address(uri):
         return copy_path(home, content_hash, suffix)
     return Path(uris.decode(folder or "/")) / uris.decode(uri)

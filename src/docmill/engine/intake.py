@@ -24,7 +24,7 @@ from docmill.stores.state.transitions import Move, apply
 # time may be hours ahead, and means nothing.
 _CLAIM = (
     "SELECT r.id, r.document_id, r.content_hash, r.version, r.crashes, r.status, d.source, d.uri, d.suffix,"
-    " d.size_bytes, d.meta, d.profile, d.first_seen_at, s.folder,"
+    " d.size_bytes, d.meta, d.profile, d.first_seen_at, d.parent_id, s.folder,"
     " d.state = 'active' AND d.version = r.version AS wanted FROM run r JOIN document d ON d.id = r.document_id"
     " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ?1 AND r.status = ?2"
     " AND (r.not_before IS NULL OR r.not_before <= ?3 OR EXISTS (SELECT 1 FROM run_step e WHERE e.run_id = r.id"
@@ -89,9 +89,10 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
         at = now()
         begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active][:most]
         fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        nesting = _Nesting(tx)
         for row in [*begun, *fresh]:
             if row.wanted:
-                works.append(_work(ledger.state.path.parent, group, row))
+                works.append(_work(ledger.state.path.parent, group, row, *nesting.of(row.parent_id)))
             else:
                 groups.cancel_run(tx, group.id, row.id, "outdated")
                 moved.update({row.status: -1, "cancelled": 1})
@@ -106,14 +107,43 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
     return works
 
 
-def _work(home: Path, group: GroupWork, row: Any) -> Work:
+class _Nesting:
+    """How deep documents lie in others, and what the outermost of those has been unpacked to so far."""
+
+    _ABOVE = (
+        "WITH RECURSIVE above (id, depth) AS (SELECT ?1, 1 UNION ALL SELECT d.parent_id, a.depth + 1 FROM above a"
+        " JOIN document d ON d.id = a.id WHERE d.parent_id IS NOT NULL) SELECT id, depth FROM above ORDER BY depth DESC"
+    )
+    _BELOW = (
+        "WITH RECURSIVE tree (id, size) AS (SELECT ?1, 0 UNION ALL SELECT d.id, d.size_bytes FROM tree t"
+        " JOIN document d ON d.parent_id = t.id AND d.parent_id IS NOT NULL AND d.state = 'active')"
+        " SELECT SUM(size) FROM tree"
+    )
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._known: dict[str, tuple[int, int]] = {}
+        self._unpacked: dict[str, int] = {}
+
+    def of(self, parent_id: str | None) -> tuple[int, int]:
+        if parent_id is None:
+            return 0, 0
+        if parent_id not in self._known:
+            outermost, depth = self._tx.rows(self._ABOVE, [parent_id])[0]
+            if outermost not in self._unpacked:
+                self._unpacked[outermost] = self._tx.value(self._BELOW, [outermost])
+            self._known[parent_id] = depth, self._unpacked[outermost]
+        return self._known[parent_id]
+
+
+def _work(home: Path, group: GroupWork, row: Any, depth: int, expanded_bytes: int) -> Work:
     work = Work(
         run_id=row.id,
         group=group,
         document_id=row.document_id,
         source=row.source,
         uri=row.uri,
-        path=str(document_path(home, row.folder, row.uri, row.content_hash, row.suffix)),
+        path=str(document_path(home, row.folder, row.uri, row.content_hash, row.suffix, row.parent_id)),
         suffix=row.suffix,
         content_hash=row.content_hash,
         version=row.version,
@@ -123,6 +153,8 @@ def _work(home: Path, group: GroupWork, row: Any) -> Work:
         created_at=row.first_seen_at,
         crashes=row.crashes,
         steps={},
+        depth=depth,
+        expanded_bytes=expanded_bytes,
     )
     work.keys = work.pipeline.step_keys(work.content_hash, work.suffix, work.meta)
     return work

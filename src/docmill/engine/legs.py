@@ -6,6 +6,7 @@ import json
 import signal
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import now
@@ -25,6 +26,7 @@ from docmill.errors import (
     WorkerCrashed,
 )
 from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.downloads import DownloadStore
 from docmill.stores.state import settling
 from docmill.stores.state.database import Transaction
 
@@ -51,6 +53,7 @@ class LegStage:
         failed: Callable[[Work, StepRow, Failure, str], None],
     ) -> None:
         self._home = home
+        self._copies = DownloadStore(Path(home))
         self._ledger = ledger
         self._artifacts = artifacts
         self._executor = executor
@@ -80,6 +83,9 @@ class LegStage:
         for work in works:
             chunk_key = work.keys[work.pipeline.chunk_name]
             content = self._read(_usable(work, "chunk", refs.get(chunk_key)))
+            if content is not None and not self._has_copies(content):
+                content = None
+                refs = {key: ref for key, ref in refs.items() if key not in work.keys.values()}
             if content is not None:
                 self._reuse(work, content)
             elif chunk_key in self._same:
@@ -229,6 +235,10 @@ class LegStage:
                 self._ledger.finish_step(work, row, StepOutcome(step.name, at, at, 0.0, reused=True))
         work.content = content
         self._chunked(work)
+
+    def _has_copies(self, content: ChunkedDocument) -> bool:
+        """What lies in a document is kept only while documents are made of it; reading it anew unpacks it again."""
+        return all(self._copies.has((member.content_hash, member.suffix)) for member in content.members)
 
     def _read(self, ref: ArtifactRef | None) -> ChunkedDocument | None:
         if ref is None:

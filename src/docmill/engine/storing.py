@@ -12,14 +12,17 @@ from pathlib import Path
 
 from docmill import failpoints
 from docmill.domain import identity
+from docmill.domain.documents import Member
 from docmill.domain.events import now
 from docmill.domain.jobs import StepOutcome
 from docmill.domain.params import StoreParams
 from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.work import Work
+from docmill.stores import downloads
+from docmill.stores.downloads import Copy, DownloadStore
 from docmill.stores.schemas import StoredDocument
-from docmill.stores.state import settling
+from docmill.stores.state import members, settling
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log_group
 from docmill.stores.state.settling import Stored
@@ -43,6 +46,9 @@ class StoreStage:
     ) -> None:
         self.database = pipeline.database
         self._folder = home / "lancedb" / pipeline.database
+        self._home = home
+        self._copies = DownloadStore(home)
+        self._stale_copies: list[Copy] = []
         self._model = pipeline.model
         self._embedder = pipeline.embed.method
         self._ledger = ledger
@@ -82,6 +88,7 @@ class StoreStage:
             self._wrote = True
             with failpoints.around("placement.forget"):
                 self._ledger.flush(lambda tx, gone=gone: settling.forget_placements(tx, self.database, gone))  # type: ignore[misc] # a default binds the loop's value
+            self._discard_copies(gone)
 
     def finish(self) -> None:
         """After the last window of a group."""
@@ -123,6 +130,7 @@ class StoreStage:
             self._ledger.count_chunks(work.group.id, total=len(work.text_keys))
         with failpoints.around("store.settle"):
             self._ledger.flush(lambda tx: self._settle(tx, current, gone, spent))
+        self._discard_copies(gone)
         for work in current:
             self._stored(work, at)
 
@@ -144,9 +152,33 @@ class StoreStage:
         for key, documents in by_key.items():
             settling.record_stored(tx, self.database, key, documents)
         settling.forget_placements(tx, self.database, gone)
+        self._settle_members(tx, works)
         about = {"database": self.database, "removed": len(gone) or None, "seconds": round(seconds, 3)}
         for group_id, count in Counter(work.group.id for work in works).items():
             log_group(tx, "debug", "stored a window", group_id, documents=count, **about)
+
+    def _settle_members(self, tx: Transaction, works: list[Work]) -> None:
+        """Make documents of what lies in these. Runs of theirs follow before the group ends."""
+        had = members.with_members(tx, [work.document_id for work in works])
+        for work in works:
+            found = work.content.members if work.content else ()
+            if not found and work.document_id not in had:
+                continue
+            settled = members.settle(tx, work.document_id, found, self._has_copy)
+            self._stale_copies += settled.stale
+            if settled.lost:  # removed since they were unpacked
+                settling.unsettle(tx, work.document_id, self.database)
+
+    def _discard_copies(self, gone: list[str]) -> None:
+        """Of what lay in documents, once that is committed: killed before, it is left to `gc`."""
+        stale, self._stale_copies = self._stale_copies, []
+        if stale or (gone and self._copies.folder.is_dir()):
+            with self._ledger.state.transaction() as tx:
+                self._copies.discard(tx, stale)
+                downloads.discard_members(self._home, tx, gone)
+
+    def _has_copy(self, member: Member) -> bool:
+        return self._copies.has((member.content_hash, member.suffix))
 
     def _leaving(self) -> list[str]:
         with self._ledger.state.transaction() as tx:

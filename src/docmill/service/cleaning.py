@@ -139,7 +139,7 @@ def _orphans(queries: Queries) -> list[tuple[Row, str]]:
     rows = queries.rows(
         "SELECT d.id, d.uri, d.source, s.name AS known, s.folder, b.id AS batch FROM document d"
         " LEFT JOIN source s ON s.name = d.source LEFT JOIN batch b ON b.id = d.batch_id"
-        " WHERE d.state = 'active' ORDER BY d.source, d.uri"
+        " WHERE d.state = 'active' AND d.parent_id IS NULL ORDER BY d.source, d.uri"
     )
     for row in rows:
         if row["known"] is None:
@@ -194,7 +194,9 @@ def _on_their_way(queries: Queries, database: str) -> set[str]:
 
 def _of_source(queries: Queries, name: str) -> list[tuple[Row, str]]:
     row = queries.source(name)
-    rows = queries.rows("SELECT id, uri, source FROM document WHERE source = ? AND state = 'active'", [name])
+    rows = queries.rows(
+        "SELECT id, uri, source FROM document WHERE source = ? AND state = 'active' AND parent_id IS NULL", [name]
+    )
     if row is None and not rows:
         raise NotFoundError(f"no source {name!r}", hint="`docmill source list` shows them")
     folder = sources.folder_path(row["folder"]) if row is not None else None

@@ -50,7 +50,7 @@ def show_document(settings: Settings, named: str, *, source: str | None = None) 
         places = document_queries.placements(queries, row["id"])
     return DocumentShown(
         document=record(row),
-        path=str(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"])),
+        path=str(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"], row["parent_id"])),
         origin=json.loads(row["origin"]) or None,
         metadata=json.loads(row["meta"]),
         databases=[

@@ -100,13 +100,15 @@ def _would(
 ) -> tuple[bool, str]:
     if row["state"] == "removed":
         return False, "it was taken out by `documents delete`; `documents restore` lets it come back"
-    path = Path(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"]))
+    path = Path(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"], row["parent_id"]))
+    if row["state"] == "deleted" and row["parent_id"]:
+        return False, "it is not found in the document that it lay in, or that is gone"
     if row["state"] == "deleted":
         return path.is_file(), "its file is back" if path.is_file() else "its file is gone, and its passages with it"
     try:
         found = folders.found_file(path, row["uri"])
-        known = queries.known_documents(row["source"])[row["uri"]]
-        if not known.matches(found.stat):
+        known = queries.known_documents(row["source"]).get(row["uri"])  # none of what lies in another document
+        if known is None or not known.matches(found.stat):
             content = folders.hash_file(found).content_hash
             if content != row["content_hash"]:
                 return True, f"its bytes are others than those of version {row['version']}"

@@ -36,7 +36,7 @@ def delete_document(
 
     def remove(tx: Transaction) -> dict[str, int]:
         deleted, keys[:] = pruning.remove_document(tx, row["id"])
-        if is_address(row["uri"]):
+        if is_address(row["uri"]) or row["parent_id"]:
             copies[:] = unreferenced(tx, [(row["content_hash"], row["suffix"])])
         return deleted
 

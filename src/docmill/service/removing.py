@@ -9,6 +9,7 @@ from docmill.domain.contracts import ModelInfo
 from docmill.errors import DatabaseNotFound
 from docmill.service.controlling import writing
 from docmill.service.engines import unless_running
+from docmill.stores import downloads
 from docmill.stores.queries import reading
 from docmill.stores.reading import Database
 from docmill.stores.state import State, settling
@@ -47,6 +48,8 @@ def _remove_from(home: Path, state: State, database: str) -> None:
             store.replace([], gone)
         with failpoints.around("placement.forget"), state.transaction() as tx:
             settling.forget_placements(tx, database, gone)
+        with state.transaction() as tx:
+            downloads.discard_members(home, tx, gone)
     if store is not None:
         store.finish(index=False)
 

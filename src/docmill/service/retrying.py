@@ -80,11 +80,11 @@ def _failed(queries: Queries, target: Target, files: list[str] | None) -> list[R
 
 def _rehash(home: Path, row: Row) -> HashedFile:
     """The file of a failed document as it is now; as it was, where it cannot be read, which its next run will say."""
-    path = document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"])
+    path = document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"], row["parent_id"])
     as_it_was = HashedFile(
         FoundFile(row["uri"], str(path), row["suffix"], _stat(row)), row["content_hash"], row["hashed_at_ns"]
     )
-    if is_address(row["uri"]):  # what it gives now is for an `ingest` to find out
+    if is_address(row["uri"]) or row["parent_id"]:  # what it gives now, or what lies there, is for others to find out
         return as_it_was
     try:
         return folders.hash_file(folders.found_file(path, row["uri"]))

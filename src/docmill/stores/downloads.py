@@ -1,4 +1,5 @@
-"""Copies of what was fetched from the web, as files under the home: whole or absent, and named by their content.
+"""Copies of what was fetched from the web, or lies in other documents: files under the home, whole or absent, and
+named by their content.
 
 A copy is written in ``downloads/new``, brought to the disk, and appears by a rename. Which copies count is in state.db:
 one that no active document leads to is left over, from a crash or from an older version, and may go at any time. So
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -26,7 +28,9 @@ Copy = tuple[str, str]
 
 _stores = itertools.count(1)
 _NAME = re.compile(r"([0-9a-f]{64})((?:\.[^/]*)?)\Z")
-_REFERENCES = "FROM document WHERE state = 'active' AND (uri GLOB 'http://*' OR uri GLOB 'https://*')"
+_REFERENCES = (
+    "FROM document WHERE state = 'active' AND (parent_id IS NOT NULL OR uri GLOB 'http://*' OR uri GLOB 'https://*')"
+)
 
 
 class DownloadStore:
@@ -99,6 +103,16 @@ class DownloadStore:
                 freed += path.stat().st_size
                 path.unlink()
         return freed
+
+
+def discard_members(home: Path, tx: Transaction, document_ids: Sequence[str]) -> int:
+    """Remove the copies of those of these documents that lay in others and are gone. Returns the bytes freed."""
+    sql = (
+        "SELECT content_hash, suffix FROM document WHERE parent_id IS NOT NULL AND state != 'active'"
+        " AND id IN (SELECT value FROM json_each(?))"
+    )
+    copies = [(row.content_hash, row.suffix) for row in tx.rows(sql, [json.dumps(document_ids)])]
+    return DownloadStore(home).discard(tx, copies)
 
 
 def sweep(home: Path, state: State) -> int:

@@ -74,13 +74,13 @@ class Queries:
         return self.row("SELECT * FROM source WHERE folder = ?", [folder])
 
     def known_documents(self, source: str) -> dict[str, KnownDocument]:
-        """The active documents of a source, by URI."""
+        """The active documents of a source that are files or addresses of their own, by URI."""
         connection = self._connection
         rows = connection.cursor()
         rows.row_factory = None
         rows.execute(
             "SELECT id, uri, suffix, content_hash, version, hashed_at_ns, device, inode, size_bytes, mtime_ns, ctime_ns"
-            " FROM document WHERE source = ? AND state = 'active'",
+            " FROM document WHERE source = ? AND state = 'active' AND parent_id IS NULL",
             [source],
         )
         return {
@@ -110,18 +110,25 @@ class Queries:
         )
 
     def came_due(self, group_id: int, rows_keys: RowsKeys) -> list[str]:
-        """Documents that changed, moved or came back while a group was at them, and that no run is at any more.
+        """Documents that changed, moved or came back while a group was at them, and that no run is at any more; and
+        those that were found in other documents.
 
         A failure of the content that a document still has does not make it due again.
         """
         key = rows_keys.sql("d", "?2")
+        due = (
+            f"d.state = 'active' AND COALESCE(d.failed_key, '') != {key} AND NOT EXISTS (SELECT 1 FROM placement p"  # noqa: S608 - our own
+            f" WHERE p.document_id = d.id AND p.database = r.database AND p.settled_key = {key} AND p.state = 'stored')"
+        )
         rows = self.rows(
             "SELECT d.id FROM run r JOIN document d ON d.id = r.document_id WHERE r.run_group_id = ?1"  # noqa: S608 - our own expression
-            f" AND d.state = 'active' AND COALESCE(d.failed_key, '') != {key} AND (r.version != d.version"
-            " OR r.status != 'failed') AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
-            f" AND p.database = r.database AND p.settled_key = {key} AND p.state = 'stored')"
+            f" AND {due} AND (r.version != d.version OR r.status != 'failed')"
             " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.document_id = d.id AND o.database = r.database"
-            " AND (o.status IN ('pending', 'running') OR o.id > r.id))",
+            " AND (o.status IN ('pending', 'running') OR o.id > r.id))"
+            " UNION SELECT d.id FROM run r JOIN document d ON d.parent_id = r.document_id AND d.parent_id IS NOT NULL"
+            f" WHERE r.run_group_id = ?1 AND r.status = 'completed' AND {due}"
+            " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.document_id = d.id AND o.database = r.database"
+            " AND (o.status IN ('pending', 'running') OR (o.run_group_id = ?1 AND o.version = d.version)))",
             [group_id, rows_keys.value],
         )
         return [row["id"] for row in rows]

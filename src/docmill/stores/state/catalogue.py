@@ -17,6 +17,14 @@ from docmill.domain.sources import SourceSettings
 from docmill.errors import Overtaken
 from docmill.stores.state.database import Transaction
 
+# A document and all that lies in it, each before what lies in that.
+_TREE = (
+    "WITH RECURSIVE tree (id, depth) AS (SELECT ?1, 0 UNION ALL SELECT d.id, t.depth + 1 FROM tree t"
+    " JOIN document d ON d.parent_id = t.id AND d.parent_id IS NOT NULL AND d.state = 'active')"
+    " SELECT d.id, d.source, d.uri, d.version, d.content_hash, d.size_bytes FROM tree t JOIN document d ON d.id = t.id"
+    " ORDER BY t.depth"
+)
+
 
 def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) -> None:
     """Make the source known, or point it to its folder's new place."""
@@ -86,17 +94,26 @@ def replace_content(
 
 
 def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_id: int | None) -> None:
-    """Tombstones: the rows in the databases follow, and are gone before the placements are. Raises Overtaken."""
-    at = now()
+    """Tombstones, also for all that lies in them: the rows in the databases follow, and are gone before the placements
+    are. Raises Overtaken.
+    """
     for document in documents:
         _require_as_known(tx, document)
-        tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [at, document.id])
+        bury(tx, document.id, batch_id)
+
+
+def bury(tx: Transaction, document_id: str, batch_id: int | None, *, itself: bool = True) -> None:
+    """Tombstones for all that lies in a document, and for the document ``itself``."""
+    at = now()
+    for row in tx.rows(_TREE, [document_id]):
+        if row.id == document_id and not itself:
+            continue
+        tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [at, row.id])
         tx.run(
             "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
-            [at, document.id],
+            [at, row.id],
         )
-        row = (document.id, document.version, "deleted", document.uri, document.content_hash, document.stat.size)
-        _write_history(tx, row, batch_id)
+        _write_history(tx, (row.id, row.version, "deleted", row.uri, row.content_hash, row.size_bytes), batch_id)
 
 
 def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
@@ -109,6 +126,16 @@ def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]]
         _unsettle(tx, document.id)
         _write_stat(tx, document.id, hashed)
         _history(tx, document.id, document.version, "renamed", hashed, batch_id)
+        for row in tx.rows(_TREE, [document.id])[1:]:
+            _move_member(tx, row, hashed.file.uri + row.uri.removeprefix(document.uri), batch_id)
+
+
+def _move_member(tx: Transaction, row: Any, uri: str, batch_id: int) -> None:
+    """A member follows its container. Raises Overtaken."""
+    _require_free(tx, row.source, uri)
+    tx.run("UPDATE document SET uri = ?, failed_key = NULL, updated_at = ? WHERE id = ?", [uri, now(), row.id])
+    _unsettle(tx, row.id)
+    _write_history(tx, (row.id, row.version, "renamed", uri, row.content_hash, row.size_bytes), batch_id)
 
 
 def _require_as_known(tx: Transaction, document: KnownDocument) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from docmill.domain.events import now
 from docmill.domain.status import ACTIVE_GROUPS, STATUSES, Entity, Status, batch_status
 from docmill.errors import BatchNotFound, InvalidState, NotAllowedError, RunGroupNotFound
+from docmill.stores.state import catalogue
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.numbering import retire_ids
 
@@ -80,6 +81,7 @@ def remove_document(tx: Transaction, document_id: str) -> tuple[Deleted, list[st
     deleted["runs"] = tx.run(f"DELETE FROM run WHERE id IN ({ended})", [document_id])  # noqa: S608 - a constant
     deleted["document_versions"] = tx.run("DELETE FROM document_version WHERE document_id = ?", [document_id])
     at = now()
+    catalogue.bury(tx, document_id, None, itself=False)
     tx.run("UPDATE document SET state = 'removed', updated_at = ? WHERE id = ?", [at, document_id])
     tx.run(
         "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
@@ -90,7 +92,13 @@ def remove_document(tx: Transaction, document_id: str) -> tuple[Deleted, list[st
 
 
 def restore_document(tx: Transaction, document_id: str) -> None:
-    """Take a tombstone away: the next scan of its folder brings the document back, with the id it had."""
+    """Take a tombstone away: the next scan of its folder, or a new look into the document that it lies in, brings the
+    document back, with the id it had.
+    """
+    tx.run(
+        "UPDATE placement SET settled_key = NULL WHERE document_id = (SELECT parent_id FROM document WHERE id = ?)",
+        [document_id],
+    )
     tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [now(), document_id])
 
 

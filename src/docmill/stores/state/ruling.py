@@ -12,8 +12,8 @@ from docmill.stores.state.database import Transaction
 def apply(tx: Transaction, source: str, before: SourceSettings | None, settings: SourceSettings) -> None:
     """Bring every document of a source to what the rules say of its URI. ``before``: what was said until now.
 
-    Metadata that no rule gave stays. Other metadata makes a new version of a document, unless nothing has been made of
-    it yet.
+    What lies in others follows those when they are stored. Metadata that no rule gave stays. Other metadata makes a new
+    version of a document, unless nothing has been made of it yet.
     """
     earlier = before or SourceSettings()
     if not settings.rules and not earlier.rules:
@@ -21,7 +21,7 @@ def apply(tx: Transaction, source: str, before: SourceSettings | None, settings:
     rows = tx.rows(
         "SELECT id, uri, profile, meta, EXISTS (SELECT 1 FROM run WHERE document_id = d.id)"
         " OR EXISTS (SELECT 1 FROM placement WHERE document_id = d.id) AS begun FROM document d"
-        " WHERE source = ? AND state = 'active'",
+        " WHERE source = ? AND state = 'active' AND parent_id IS NULL",
         [source],
     )
     at = now()

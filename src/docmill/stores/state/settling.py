@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure
+from docmill.stores.state import catalogue
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log as log  # the engine's writing calls it beside the others
 
@@ -126,6 +127,12 @@ def record_stored(tx: Transaction, database: str, settled_key: str, documents: S
     )
 
 
+def unsettle(tx: Transaction, document_id: str, database: str) -> None:
+    """What lies there is whole, but the document is due again."""
+    sql = "UPDATE placement SET settled_key = NULL WHERE document_id = ? AND database = ?"
+    tx.run(sql, [document_id, database])
+
+
 def record_retry(tx: Transaction, document_id: str, version: int, run_id: int, not_before: str) -> None:
     """A document's step is to be tried again at a time."""
     tx.run("UPDATE run SET not_before = ? WHERE id = ?", [not_before, run_id])
@@ -145,6 +152,8 @@ def record_failure(
     What other pipelines have made of this version, in other databases, stays.
     """
     at = now()
+    if failure.permanent:  # as its own rows, those of what was found in older versions of it
+        catalogue.bury(tx, document_id, None, itself=False)
     changed = tx.run(
         "UPDATE document SET outcome = 'failed', failed_key = ?, error_stage = ?, error_code = ?, error_message = ?,"
         " error_hint = ?, error_at = ? WHERE id = ? AND version = ?",
