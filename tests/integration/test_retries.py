@@ -80,17 +80,17 @@ def test_attempts_that_a_retry_has_ahead_of_it(traps: Mill, *, reset: bool) -> N
 
 def waited(mill: Mill, monkeypatch: pytest.MonkeyPatch, batch: str, **options: str) -> list[float]:
     """The seconds for which each try was put off, where chance gives all that it may."""
-    from docmill.engine import runner
+    from docmill.engine import endings
 
-    monkeypatch.setattr(runner.random, "random", lambda: 1.0)
+    monkeypatch.setattr(endings.random, "random", lambda: 1.0)
     asked: list[float] = []
-    real = runner.timedelta
+    real = endings.timedelta
 
     def timedelta(**arguments: float) -> object:
         asked.append(round(arguments["seconds"], 6))
         return real(**arguments)
 
-    monkeypatch.setattr(runner, "timedelta", timedelta)
+    monkeypatch.setattr(endings, "timedelta", timedelta)
     running.start(mill.settings, mill.reporter, batch, overrides=list(mill.overrides), **options)
     return asked
 

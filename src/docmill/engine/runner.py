@@ -8,45 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from docmill import failpoints
-from docmill.domain.changes import FileStat, KnownDocument
-from docmill.domain.events import DocumentEvent, ErrorEvent, MessageEvent, Reporter, now
-from docmill.domain.jobs import Failure
-from docmill.domain.status import Entity, Status, Trigger
+from docmill.domain.events import MessageEvent, Reporter
+from docmill.domain.status import Status
 from docmill.engine import intake, recovery
 from docmill.engine.embedding import EmbedStage
+from docmill.engine.endings import Endings
 from docmill.engine.ledger import Ledger
 from docmill.engine.legs import LegStage
 from docmill.engine.notices import Notices
 from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
-from docmill.engine.work import GroupWork, StepRow, Work
-from docmill.errors import DefinitionError, DocumentError, FileChanged, Overtaken, StorageError
+from docmill.engine.work import GroupWork, Work
+from docmill.errors import DefinitionError, StorageError
 from docmill.settings import Settings
-from docmill.sources import folder
 from docmill.stores import feed
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
-from docmill.stores.state import State, catalogue, groups, settling
+from docmill.stores.state import State, groups, settling
 from docmill.stores.state.database import Transaction
-from docmill.stores.state.transitions import Move
 
 LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
 WAIT_SECONDS = 0.1
 MOST_ACTIVE = 1024  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 PROGRESS_SECONDS = 0.1
-MOST_REREADS = 3  # of a file that changes whenever it is read
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
 
@@ -78,9 +72,9 @@ class Runner:
         self.cache = EmbeddingCache(home)
         self.results: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self.groups: dict[int, GroupWork] = {}
-        self.active: dict[int, Work] = {}
         self.done_before: dict[int, int] = {}
-        self.rereads: Counter[str] = Counter()
+        self.endings = Endings(self.ledger, reporter)
+        self.active = self.endings.active
         self.embeds: dict[str, EmbedStage] = {}
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
@@ -97,7 +91,7 @@ class Runner:
             self.pools.solo,
             at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
-            failed=self._failed,
+            failed=self.endings.failed,
         )
 
     def run(self) -> None:
@@ -187,7 +181,7 @@ class Runner:
     # ---- submit ------------------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        self._release([work for work in self._chunked if work.group.halt])
+        self.endings.release([work for work in self._chunked if work.group.halt])
         chunked, self._chunked[:] = [work for work in self._chunked if not work.group.halt], []
         for stage in {id(s): s for s in (self._embed_stage(work.group) for work in chunked)}.values():
             stage.add([work for work in chunked if self._embed_stage(work.group) is stage])
@@ -218,87 +212,6 @@ class Runner:
             return
 
     # ---- settle ------------------------------------------------------------------------------------------------------
-
-    def _stored(self, work: Work, at: str) -> None:
-        assert work.content is not None
-        self._leave(work, "completed")
-        group = work.group
-        self.reporter.emit(
-            DocumentEvent(
-                group.batch_id,
-                group.id,
-                work.document_id,
-                work.uri,
-                "completed",
-                work.content.degraded,
-                len(work.content.chunks),
-                at,
-            )
-        )
-
-    def _failed(self, work: Work, row: StepRow, failure: Failure, at: str) -> None:
-        """A step of a document failed: put it off while it has tries left and trying may help, else end its run."""
-        group = work.group
-        if failure.code == FileChanged.code and self._reread(work):
-            return
-        work.failure = failure
-        if failure.retried and row.retry < row.retries:
-            delay = group.delay(row, random.random())  # noqa: S311 - spreads retries, keeps no secret
-            retry_at = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat(timespec="milliseconds")
-            self.ledger.retry_step(work, row, failure, at=at, retry_at=retry_at.replace("+00:00", "Z"))
-            self.ledger.flush()
-            self._put_away(work)
-            return
-        self.ledger.fail_step(work, row, failure, at=at)
-        self.ledger.fail_run(work, failure, at=at)
-        self._leave(work, "failed")
-        event = (group.batch_id, group.id, work.document_id, work.uri)
-        self.reporter.emit(ErrorEvent(*event, row.name, failure.code, failure.message, at))
-        self.reporter.emit(DocumentEvent(*event, "failed", timestamp=at))
-
-    def _reread(self, work: Work) -> bool:
-        """A file that changed under the engine is taken as it is now, unless it will not stand still."""
-        if self.rereads[work.document_id] >= MOST_REREADS:
-            return False
-        try:
-            hashed = folder.hash_file(folder.found_file(Path(work.path), work.uri))
-        except DocumentError:
-            return False
-        self.rereads[work.document_id] += 1
-        self.ledger.log(work, "info", f"{work.uri} changed while it was at work; it is read again")
-        if hashed.content_hash == work.content_hash:
-            self._release([work])
-            return True
-        nowhere = FileStat(0, 0, work.size_bytes, 0, 0)
-        known = KnownDocument(work.document_id, work.uri, work.suffix, work.content_hash, work.version, nowhere, 0)
-        with contextlib.suppress(Overtaken):  # a sync has seen it too
-            self.ledger.flush(lambda tx: catalogue.replace_content(tx, [(known, hashed)], work.group.batch_id))
-        self._outdated(work)
-        return True
-
-    def _outdated(self, work: Work) -> None:
-        """The file changed, moved or went while it was under way: what was computed is kept, its run is not."""
-        at = now()
-        for row in work.steps.values():
-            if row.status in ("pending", "running", "error"):
-                self.ledger.move(Move(Entity.STEP, Trigger.CANCEL, row.id, work.group.id, work.run_id, at=at))
-        fields = {"completed_at": at}
-        self.ledger.move(
-            Move(Entity.RUN, Trigger.CANCEL, work.run_id, work.group.id, at=at, message="outdated", fields=fields)
-        )
-        self._leave(work, "cancelled")
-
-    def _leave(self, work: Work, status: str) -> None:
-        self._put_away(work)
-        work.group.runs["running"] -= 1
-        work.group.runs[status] += 1
-
-    def _put_away(self, work: Work) -> bool:
-        """Forget a document. False where it was forgotten before."""
-        if self.active.pop(work.run_id, None) is None:
-            return False
-        work.group.active -= 1
-        return True
 
     def _finish_groups(self) -> None:
         for group in list(self.groups.values()):
@@ -351,22 +264,12 @@ class Runner:
             embed.kill()
         in_flight = any(work.group is group for work in self.legs.running.values()) or embed.computes_for(group)
         if in_flight and group.halt not in KILLING:
-            self._release(released)
+            self.endings.release(released)
             return  # it ends within a moment; this comes again
         store.flush()
         embed.save()
-        self._release([*released, *(work for work in self.active.values() if work.group.id == group.id)])
+        self.endings.release([*released, *(work for work in self.active.values() if work.group.id == group.id)])
         self._end_halted(group)
-
-    def _release(self, works: list[Work]) -> None:
-        """Back to pending, without burning an attempt. Vectors that were computed are in the cache."""
-        for work in works:
-            if not self._put_away(work):
-                continue
-            for row in work.steps.values():
-                if row.status == "running":
-                    self.ledger.release_step(work, row)
-        self.ledger.flush()
 
     def _end_halted(self, group: GroupWork) -> None:
         self._write_seconds(group)
@@ -396,7 +299,7 @@ class Runner:
                 return self.pools.embedder(name, pipeline, workers)
 
             self.embeds[name] = EmbedStage(
-                pipeline, self.ledger, self.cache, pool, workers=workers, ready=self._ready, failed=self._failed
+                pipeline, self.ledger, self.cache, pool, workers=workers, ready=self._ready, failed=self.endings.failed
             )
         return self.embeds[name]
 
@@ -407,7 +310,7 @@ class Runner:
         database = group.pipeline.database
         if database not in self.stores:
             self.stores[database] = StoreStage(
-                self.home, group.pipeline, self.ledger, stored=self._stored, outdated=self._outdated
+                self.home, group.pipeline, self.ledger, stored=self.endings.stored, outdated=self.endings.outdated
             )
         return self.stores[database]
 
