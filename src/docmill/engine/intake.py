@@ -13,7 +13,7 @@ from docmill.domain.places import document_path
 from docmill.domain.status import Entity, Trigger
 from docmill.engine import pipelines
 from docmill.engine.ledger import Ledger
-from docmill.engine.work import GroupWork, StepRow, Work
+from docmill.engine.work import GroupWork, Nesting, StepRow, Work
 from docmill.errors import DefinitionError
 from docmill.stores.queries import Queries
 from docmill.stores.state import groups
@@ -89,10 +89,10 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
         at = now()
         begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active][:most]
         fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
-        nesting = _Nesting(tx)
+        nestings = _Nestings(tx)
         for row in [*begun, *fresh]:
             if row.wanted:
-                works.append(_work(ledger.state.path.parent, group, row, *nesting.of(row.parent_id)))
+                works.append(_work(ledger.state.path.parent, group, row, nestings.of(row.parent_id)))
             else:
                 groups.cancel_run(tx, group.id, row.id, "outdated")
                 moved.update({row.status: -1, "cancelled": 1})
@@ -107,8 +107,8 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
     return works
 
 
-class _Nesting:
-    """How deep documents lie in others, and what the outermost of those has been unpacked to so far."""
+class _Nestings:
+    """Where documents lie in others, asked once for each of those."""
 
     _ABOVE = (
         "WITH RECURSIVE above (id, depth) AS (SELECT ?1, 1 UNION ALL SELECT d.parent_id, a.depth + 1 FROM above a"
@@ -122,21 +122,21 @@ class _Nesting:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._known: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, Nesting] = {}
         self._unpacked: dict[str, int] = {}
 
-    def of(self, parent_id: str | None) -> tuple[int, int]:
+    def of(self, parent_id: str | None) -> Nesting:
         if parent_id is None:
-            return 0, 0
+            return Nesting()
         if parent_id not in self._known:
             outermost, depth = self._tx.rows(self._ABOVE, [parent_id])[0]
             if outermost not in self._unpacked:
                 self._unpacked[outermost] = self._tx.value(self._BELOW, [outermost])
-            self._known[parent_id] = depth, self._unpacked[outermost]
+            self._known[parent_id] = Nesting(depth, outermost, self._unpacked[outermost])
         return self._known[parent_id]
 
 
-def _work(home: Path, group: GroupWork, row: Any, depth: int, expanded_bytes: int) -> Work:
+def _work(home: Path, group: GroupWork, row: Any, nesting: Nesting) -> Work:
     work = Work(
         run_id=row.id,
         group=group,
@@ -153,8 +153,7 @@ def _work(home: Path, group: GroupWork, row: Any, depth: int, expanded_bytes: in
         created_at=row.first_seen_at,
         crashes=row.crashes,
         steps={},
-        depth=depth,
-        expanded_bytes=expanded_bytes,
+        nesting=nesting,
     )
     work.keys = work.pipeline.step_keys(work.content_hash, work.suffix, work.meta)
     return work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +64,7 @@ class LegStage:
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
         self._suspects: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
         self._same: dict[str, list[Work]] = {}
+        self._unpacked: Counter[tuple[int, str]] = Counter()  # bytes, by group and outermost container
         self.running: dict[int, Work] = {}
         self.hold = False  # begin no further leg: the stages behind have enough to do
 
@@ -165,6 +166,9 @@ class LegStage:
         self._record_steps(work, outcome)
         if outcome.content is not None:
             work.content = outcome.content
+            if work.nesting.depth:
+                size = sum(member.size_bytes for member in outcome.content.members)
+                self._unpacked[work.group.id, work.nesting.outermost] += size
             self._chunked(work)
             for other in same:
                 self._reuse(other, outcome.content)
@@ -248,6 +252,15 @@ class LegStage:
         except (DamagedArtifact, ValueError, KeyError, TypeError):
             return None  # it is computed again, and the artifact with it
 
+    def _unpacked_so_far(self, work: Work) -> int:
+        """Bytes of the outermost container that this document lies in: the limit is on all of it."""
+        if not work.nesting.depth:
+            return 0
+        key = work.group.id, work.nesting.outermost
+        if key not in self._unpacked:
+            self._unpacked[key] = work.nesting.expanded_bytes
+        return self._unpacked[key]
+
     def _job(self, work: Work, refs: dict[str, ArtifactRef]) -> LegJob:
         pipeline = work.pipeline
         steps = tuple(
@@ -270,8 +283,8 @@ class LegStage:
             work.suffix,
             work.content_hash,
             work.size_bytes,
-            work.depth,
-            work.expanded_bytes,
+            work.nesting.depth,
+            self._unpacked_so_far(work),
             work.meta,
             steps,
             pipeline.embed.method,

@@ -14,7 +14,7 @@ from typing import Any
 from docmill import definitions, registry
 from docmill.domain import identity
 from docmill.domain.contracts import Embedder, ModelInfo
-from docmill.domain.params import EmbedParams, StoreParams
+from docmill.domain.params import EmbedParams, ParseParams, StoreParams
 from docmill.domain.planning import PlannedGroup, PlannedStep, RowsKeys
 from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
 
@@ -64,6 +64,12 @@ class CompiledPipeline:
     def embed_params(self) -> EmbedParams:
         params = self.embed.params
         assert isinstance(params, EmbedParams)
+        return params
+
+    @cached_property
+    def parse_params(self) -> ParseParams:
+        params = self._only(StepType.PARSE).params
+        assert isinstance(params, ParseParams)
         return params
 
     @cached_property

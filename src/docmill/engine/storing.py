@@ -160,11 +160,18 @@ class StoreStage:
     def _settle_members(self, tx: Transaction, works: list[Work]) -> None:
         """Make documents of what lies in these. Runs of theirs follow before the group ends."""
         had = members.with_members(tx, [work.document_id for work in works])
+        room: dict[str, int] = {}
         for work in works:
             found = work.content.members if work.content else ()
             if not found and work.document_id not in had:
                 continue
-            settled = members.settle(tx, work.document_id, found, self._has_copy)
+            outermost = work.nesting.outermost or work.document_id
+            if outermost not in room:
+                room[outermost] = work.pipeline.parse_params.max_entries - members.count_below(tx, outermost)
+            settled = members.settle(tx, work.document_id, found, self._has_copy, room[outermost])
+            room[outermost] -= settled.added
+            if settled.left_out:
+                settling.degrade(tx, work.document_id, work.run_id, "MEMBERS_LEFT_OUT")
             self._stale_copies += settled.stale
             if settled.lost:  # removed since they were unpacked
                 settling.unsettle(tx, work.document_id, self.database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import ProgressEvent, StageProgress
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 LONGEST_DELAY_S = 86_400.0  # whatever the powers of a multiplier come to
+
+
+class Nesting(NamedTuple):
+    """Where a document lies in others: in how many, in which of all, and what that had been unpacked to by then."""
+
+    depth: int = 0
+    outermost: str = ""
+    expanded_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -124,8 +132,7 @@ class Work:
     created_at: str
     crashes: int
     steps: dict[str, StepRow]
-    depth: int = 0
-    expanded_bytes: int = 0
+    nesting: Nesting = field(default_factory=Nesting)
     keys: dict[str, str] = field(default_factory=dict)
     content: ChunkedDocument | None = None
     text_keys: list[bytes] = field(default_factory=list)

@@ -17,7 +17,6 @@ from docmill.domain.sources import SourceSettings
 from docmill.errors import Overtaken
 from docmill.stores.state.database import Transaction
 
-# A document and all that lies in it, each before what lies in that.
 _TREE = (
     "WITH RECURSIVE tree (id, depth) AS (SELECT ?1, 0 UNION ALL SELECT d.id, t.depth + 1 FROM tree t"
     " JOIN document d ON d.parent_id = t.id AND d.parent_id IS NOT NULL AND d.state = 'active')"
@@ -102,10 +101,15 @@ def delete_documents(tx: Transaction, documents: Iterable[KnownDocument], batch_
         bury(tx, document.id, batch_id)
 
 
+def tree(tx: Transaction, document_id: str) -> list[Any]:
+    """The document and all that lies in it, each before what lies in that."""
+    return tx.rows(_TREE, [document_id])
+
+
 def bury(tx: Transaction, document_id: str, batch_id: int | None, *, itself: bool = True) -> None:
     """Tombstones for all that lies in a document, and for the document ``itself``."""
     at = now()
-    for row in tx.rows(_TREE, [document_id]):
+    for row in tree(tx, document_id):
         if row.id == document_id and not itself:
             continue
         tx.run("UPDATE document SET state = 'deleted', updated_at = ? WHERE id = ?", [at, row.id])
@@ -126,7 +130,7 @@ def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]]
         _unsettle(tx, document.id)
         _write_stat(tx, document.id, hashed)
         _history(tx, document.id, document.version, "renamed", hashed, batch_id)
-        for row in tx.rows(_TREE, [document.id])[1:]:
+        for row in tree(tx, document.id)[1:]:
             _move_member(tx, row, hashed.file.uri + row.uri.removeprefix(document.uri), batch_id)
 
 

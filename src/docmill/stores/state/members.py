@@ -27,20 +27,32 @@ def with_members(tx: Transaction, document_ids: Sequence[str]) -> set[str]:
     return {row.parent_id for row in tx.rows(sql, [json.dumps(document_ids)])}
 
 
+def count_below(tx: Transaction, document_id: str) -> int:
+    """How many documents lie in a document, at any depth."""
+    return len(catalogue.tree(tx, document_id)) - 1
+
+
 @dataclass(slots=True)
 class Settled:
     """lost: members whose copies are not there any more, so that the container has to be read again.
     stale: content hash and suffix of copies that members had until now.
+    added, left_out: how many are new, and how many would have been but for the limit.
     """
 
+    added: int = 0
+    left_out: int = 0
     lost: list[Member] = field(default_factory=list)
     stale: list[tuple[str, str]] = field(default_factory=list)
 
 
 def settle(
-    tx: Transaction, container_id: str, members: Iterable[Member], is_there: Callable[[Member], bool]
+    tx: Transaction, container_id: str, members: Iterable[Member], is_there: Callable[[Member], bool], room: int
 ) -> Settled:
-    """Make the documents that lie in a container those that were found in it. ``is_there``: asked of their copies."""
+    """Make the documents that lie in a container those that were found in it.
+
+    ``is_there``: asked of their copies. ``room``: how many new ones may come, as identical archives in an archive cost
+    nothing to unpack and would be documents by the million.
+    """
     container = tx.rows("SELECT * FROM document WHERE id = ?", [container_id])[0]
     sql = "SELECT * FROM document WHERE parent_id = ? AND state = 'active'"
     known = {row.uri: row for row in tx.rows(sql, [container_id])}
@@ -51,7 +63,10 @@ def settle(
         row = known.pop(uri, None)
         if not is_there(member):
             settled.lost.append(member)
+        elif row is None and settled.added >= room:
+            settled.left_out += 1
         elif row is None:
+            settled.added += 1
             _add(tx, container, _hashed(uri, member), meta)
         else:
             if (row.content_hash, row.suffix) != (member.content_hash, member.suffix):

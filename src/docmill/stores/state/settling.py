@@ -127,6 +127,16 @@ def record_stored(tx: Transaction, database: str, settled_key: str, documents: S
     )
 
 
+def degrade(tx: Transaction, document_id: str, run_id: int, reason: str) -> None:
+    """One more reason, found only when the document was settled."""
+    tx.run(
+        "UPDATE document SET degraded = 1, reasons = json_insert(reasons, '$[#]', ?2) WHERE id = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM json_each(reasons) WHERE value = ?2)",
+        [document_id, reason],
+    )
+    tx.run("UPDATE run SET degraded = 1 WHERE id = ?", [run_id])
+
+
 def unsettle(tx: Transaction, document_id: str, database: str) -> None:
     """What lies there is whole, but the document is due again."""
     sql = "UPDATE placement SET settled_key = NULL WHERE document_id = ? AND database = ?"
