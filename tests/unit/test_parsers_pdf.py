@@ -11,18 +11,27 @@ import pytest
 
 from docmill import registry
 from docmill.domain.contracts import SourceFile
+from docmill.domain.deadline import Deadline, OutOfTime
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.layout import CUT, Line, lay_out, rejoin_cut_words
 from docmill.domain.params import ParseParams
-from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile
+from docmill.errors import CorruptedFile, DocumentTimeout, EmptyDocument, EncryptedFile
+from docmill.paged import pdfium, pypdf
 from docmill.parsers import pdf as module
 from documents import ITEMS, PARAGRAPH, SECTION, TITLE, image_page, make_pdf, pdf_heading, text_page
+from odd_pdfs import cyclic_page_tree, damaged_stream, deep_page_tree, shared_stream
 
 ENGINES = ["auto", "pdfium", "pypdf"]
 
 
-def parse(path: Path, **params: Any) -> ParsedDocument:
-    return module.PLUGIN.parse(SourceFile(path, "pdf", path.stat().st_size), ParseParams(**params))
+def parse(path: Path, *, seconds: float | None = None, **params: Any) -> ParsedDocument:
+    file = SourceFile(path, "pdf", path.stat().st_size, deadline=Deadline(seconds))
+    return module.PLUGIN.parse(file, ParseParams(**params))
+
+
+def warned(document: ParsedDocument) -> list[tuple[str, int | None]]:
+    """Of what degrades it."""
+    return [(warning.code, warning.page) for warning in document.warnings if warning.degrades]
 
 
 def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
@@ -117,26 +126,39 @@ def test_pypdf_reads_what_pdfium_cannot_open(tmp_path: Path, monkeypatch: pytest
     def fail(*_: object) -> None:
         raise PdfiumError("broken")
 
-    monkeypatch.setattr(module, "_read_with_pdfium", fail)
-    assert PARAGRAPH[:20] in parse(make_pdf(tmp_path / "a.pdf")).text
+    monkeypatch.setattr(pdfium, "_open", fail)
+    document = parse(make_pdf(tmp_path / "a.pdf"))
+    assert PARAGRAPH[:20] in document.text
+    assert [(warning.code, warning.degrades) for warning in document.warnings] == [("SECOND_ENGINE", True)]
     (tmp_path / "b.pdf").write_bytes(b"%PDF-1.7 nothing")
     with pytest.raises(CorruptedFile, match="broken"):
         parse(tmp_path / "b.pdf")
 
 
 def test_pypdf_is_asked_about_a_garbled_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make_pdf(tmp_path / "a.pdf", [text_page("Readable at last, all of it.")])
-    garbled = [Line("garbled " + "\ufffd\ue001" * 10, 0, 10, 0, 10)]
-    monkeypatch.setattr(module, "_pdfium_lines", lambda _: iter(garbled))
-    assert parse(path).text == "Readable at last, all of it."
-    assert "garbled" in parse(path, pdf_engine="pdfium").text
+    path = make_pdf(tmp_path / "a.pdf", [text_page("Plain. " * 9), text_page("Readable at last, all of it.")])
+    whole = pdfium._lines
+
+    def garble_second(text_page: Any) -> Any:
+        lines = list(whole(text_page))
+        return iter([Line("garbled " + "\ufffd\ue001" * 10, 0, 10, 0, 10)] if "Readable" in lines[0].text else lines)
+
+    monkeypatch.setattr(pdfium, "_lines", garble_second)
+    document = parse(path)
+    assert shape(document)[-1] == ("paragraph", 0, "Readable at last, all of it.")
+    assert [(warning.code, warning.page, warning.degrades) for warning in document.warnings] == [
+        ("SECOND_ENGINE", 2, True)
+    ]
+    document = parse(path, pdf_engine="pdfium")
+    assert "garbled" in document.text
+    assert [(warning.code, warning.page) for warning in document.warnings] == [("GARBLED_TEXT", 2)]
 
 
 def test_a_page_that_fails_in_both_engines_degrades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pypdfium2 import PdfiumError
 
     path = make_pdf(tmp_path / "a.pdf", [text_page("First."), text_page("Second.")])
-    whole = module._pdfium_lines
+    whole = pdfium._lines
     calls: list[int] = []
 
     def fail_second(text_page: object) -> Any:
@@ -145,14 +167,125 @@ def test_a_page_that_fails_in_both_engines_degrades(tmp_path: Path, monkeypatch:
             raise PdfiumError("bad page")
         return whole(text_page)
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(module, "_pdfium_lines", fail_second)
-    monkeypatch.setattr(module, "_open_pypdf", fail)
+    monkeypatch.setattr(pdfium, "_lines", fail_second)
+    monkeypatch.setattr(pypdf, "opened", fail)
     document = parse(path)
     assert document.text == "First."
     assert [(warning.code, warning.page) for warning in document.warnings] == [("PAGE_FAILED", 2)]
+
+
+def test_the_text_of_each_page_is_counted(tmp_path: Path) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [text_page("Text."), image_page, lambda pdf: None, text_page("More text.")])
+    assert parse(path).page_characters == (5, 0, 0, 10)
+
+
+def test_a_page_that_draws_text_and_tells_none_is_read_by_pypdf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [text_page("First page."), text_page("Second page."), image_page])
+    whole = pdfium._lines
+
+    def tell_none(text_page: Any) -> Any:
+        lines = list(whole(text_page))
+        return iter([] if any("Second" in line.text for line in lines) else lines)
+
+    asked: list[int] = []
+    read_page = pypdf.read_page
+
+    def note(reader: Any, index: int, *rest: Any, **more: Any) -> Any:
+        asked.append(index)
+        return read_page(reader, index, *rest, **more)
+
+    monkeypatch.setattr(pdfium, "_lines", tell_none)
+    monkeypatch.setattr(pypdf, "read_page", note)
+    document = parse(path)
+    assert shape(document) == [("paragraph", 0, "First page."), ("paragraph", 0, "Second page.")]
+    assert warned(document) == [("SECOND_ENGINE", 2), ("PAGES_WITHOUT_TEXT", 3)]
+    assert asked == [1], "the page that shows a picture has no text for pypdf either"
+
+
+def test_a_second_reading_that_takes_all_the_time_costs_nothing_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_pdf(tmp_path / "a.pdf", [text_page("First page."), text_page("Second page.")])
+    whole = pdfium._lines
+
+    def hang(*_: object, **__: object) -> Any:
+        raise OutOfTime
+
+    monkeypatch.setattr(pdfium, "_lines", lambda page: [line for line in whole(page) if "First" not in line.text])
+    monkeypatch.setattr(pypdf, "read_page", hang)
+    document = parse(path, seconds=60)
+    assert document.text == "Second page."
+    assert warned(document) == [("PAGES_WITHOUT_TEXT", 1), ("TIMEOUT", None)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pages_that_were_read_in_time_are_kept(tmp_path: Path, engine: str) -> None:
+    path = shared_stream(tmp_path / "shared.pdf")
+    document = parse(path, seconds=3, pdf_engine=engine)
+    read = len(document.page_characters)
+    assert 1 <= read < 400
+    assert document.text.startswith("Walnut oil")
+    [warning] = document.warnings
+    assert (warning.code, warning.degrades) == ("TIMEOUT", True)
+    assert f"{read} of 400 pages" in warning.message
+
+
+def test_no_page_in_time_is_a_timeout(tmp_path: Path) -> None:
+    path = make_pdf(tmp_path / "a.pdf")
+    with pytest.raises(DocumentTimeout):
+        parse(path, seconds=0, pdf_engine="pdfium")
+    with pytest.raises(OutOfTime):  # the parse step makes a DocumentTimeout of it
+        parse(shared_stream(tmp_path / "shared.pdf"), seconds=0, pdf_engine="pypdf")
+
+
+def test_page_trees_that_are_circles_or_towers_end(tmp_path: Path) -> None:
+    assert "Round and round." in parse(cyclic_page_tree(tmp_path / "cycle.pdf")).text
+    with pytest.raises(CorruptedFile):
+        parse(cyclic_page_tree(tmp_path / "cycle.pdf"), pdf_engine="pypdf")
+    for engine in ENGINES:
+        with pytest.raises(CorruptedFile):
+            parse(deep_page_tree(tmp_path / "tower.pdf"), pdf_engine=engine)
+
+
+def test_a_stream_that_cannot_be_decoded_is_no_empty_page(tmp_path: Path) -> None:
+    with pytest.raises(CorruptedFile):
+        parse(damaged_stream(tmp_path / "a.pdf"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_passwords_are_tried_in_turn(tmp_path: Path, engine: str) -> None:
+    path = make_pdf(tmp_path / "locked.pdf", password="nußbaum öl")
+    words = tmp_path / "passwords"
+    words.write_text("\ufeffwrong\n\nstill wrong\r\nnußbaum öl\r\n", "utf-8")
+    assert PARAGRAPH[:20] in parse(path, pdf_engine=engine, password_file=str(words)).text
+    words.write_text("nußbaum\nöl\n", "utf-8")
+    with pytest.raises(EncryptedFile, match="none in the password file opens it") as raised:
+        parse(path, pdf_engine=engine, password_file=str(words))
+    assert "nußbaum" not in f"{raised.value.message} {raised.value.hint}"
+    with pytest.raises(EncryptedFile) as raised:
+        parse(path, pdf_engine=engine)
+    assert "--password-file" in (raised.value.hint or "")
+    with pytest.raises(EncryptedFile, match="cannot be read"):
+        parse(path, pdf_engine=engine, password_file=str(tmp_path / "gone"))
+
+
+def test_the_owners_password_opens_a_file_too(tmp_path: Path) -> None:
+    path = make_pdf(tmp_path / "locked.pdf", password="reader", owner_password="owner")
+    words = tmp_path / "passwords"
+    words.write_text("owner\n", "utf-8")
+    for engine in ENGINES:
+        assert PARAGRAPH[:20] in parse(path, pdf_engine=engine, password_file=str(words)).text
+
+
+def test_where_passwords_lie_changes_no_key() -> None:
+    assert ParseParams(password_file="/etc/words").key_fields() == ParseParams().key_fields()
+    with pytest.raises(ValueError, match="password_file"):
+        ParseParams(password_file="words")
 
 
 def test_pypdf_is_quiet_and_its_logger_left_as_it_was(

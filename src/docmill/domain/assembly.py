@@ -143,14 +143,19 @@ class DocumentBuilder:
         """The first heading of the highest level that occurs; what serves as a title where none is given."""
         return self._first_headings[min(self._first_headings)] if self._first_headings else None
 
-    def build(self, *, title: str | None = None, metadata: dict[str, Any] | None = None) -> ParsedDocument:
+    def build(
+        self,
+        *,
+        title: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        page_characters: tuple[int, ...] = (),
+    ) -> ParsedDocument:
         """The document. Raises EmptyDocument where nothing but white space was added."""
         if not self._blocks:
             raise EmptyDocument("the document holds no text")
         title = one_line(title or "")[:LONGEST_TITLE].rstrip() or None
-        return ParsedDocument(
-            self.type, "".join(self._parts), tuple(self._blocks), title, metadata or {}, tuple(self._warnings)
-        )
+        text, blocks, warnings = "".join(self._parts), tuple(self._blocks), tuple(self._warnings)
+        return ParsedDocument(self.type, text, blocks, title, metadata or {}, warnings, page_characters)
 
     def _append(
         self, kind: BlockKind, text: str, *, level: int = 0, page: int | None = None, header_chars: int = 0

@@ -41,6 +41,13 @@ class ParseParams(StepParams):
     pdf_engine: Literal["auto", "pdfium", "pypdf"] = Field(
         "auto", description="auto: pdfium, then pypdf for what pdfium cannot read"
     )
+    ocr: Literal["off", "auto", "force"] = Field(
+        "off", description="auto: pages without text, and images, are read by OCR; force: every page of a PDF"
+    )
+    extract_images: bool = Field(default=False, description="keep the images of PDFs beside their text")
+    password_file: str | None = tuning(
+        None, pattern=r"^[/~]", description="absolute path of a file of passwords, one a line, that PDFs are tried with"
+    )
     max_characters: int = Field(20_000_000, ge=1, description="text beyond this is cut off and the document degraded")
     max_pages: int = Field(20_000, ge=1, description="PDF pages beyond this are left out and the document degraded")
     max_rows: int = Field(1_000_000, ge=1, description="table rows of a file beyond this are left out, degraded")
