@@ -194,11 +194,15 @@ class DamagedArtifact(MissingError):
 class DocumentError(DocmillError):
     """Why one document failed.
 
+    meaning:   what the code says, in a sentence, for the catalogue of outcomes; ``message`` says it of one document.
+    hint:      what to do about it. Each code has one; whoever raises it may know a better one.
     permanent: not tried again until the file or the pipeline changes; others are tried at the next start or sync.
     retried:   tried again within the same run, after a pause, as the retry policy says.
     """
 
     code = "PROCESSING_ERROR"
+    hint = "`docmill retry BATCH` tries it once more; where it fails again, leave the file out with --exclude"
+    meaning: ClassVar[str] = "A step failed in a way that nobody foresaw; the message has the library's own words."
     permanent: ClassVar[bool] = True
     retried: ClassVar[bool] = False
 
@@ -209,48 +213,69 @@ class ProcessingError(DocumentError):
 
 class UnsupportedType(DocumentError):
     code = "UNSUPPORTED_TYPE"
+    hint = "save it as a type that is read, such as PDF, DOCX or text, or leave it out with --exclude"
+    meaning = "No parser reads this kind of file; the message says which kind it is."
 
 
 class EncryptedFile(DocumentError):
     code = "ENCRYPTED_FILE"
     hint = "remove the password from the file"
+    meaning = "A password protects the file."
 
 
 class CorruptedFile(DocumentError):
     code = "CORRUPTED_FILE"
+    hint = "open it in its own program and save it anew, or replace it with a sound copy"
+    meaning = "The file is damaged, or is not what its name promises."
 
 
 class EmptyDocument(DocumentError):
     code = "EMPTY_DOCUMENT"
+    hint = "there is nothing in it to search; where there should be, look at the file, else leave it out with --exclude"
+    meaning = "There is no text in the file."
 
 
 class FileTooLarge(DocumentError):
     code = "FILE_TOO_LARGE"
+    hint = "raise the limit that the message names, as with --set parse.max_expanded_bytes=N, or split the file"
+    meaning = "The file, or what it unpacks to, is larger than allowed."
 
 
 class DecodeError(DocumentError):
     code = "DECODE_ERROR"
+    hint = "save it as UTF-8"
+    meaning = "The bytes are no text in any encoding that is known."
 
 
 class DocumentTimeout(DocumentError):
     code = "TIMEOUT"
+    hint = "allow it more with --set parse.max_seconds=N or timeout_s of the workflow's step, or split the file"
+    meaning = "It took longer than a document may, and was ended."
 
 
 class OutOfMemory(DocumentError):
     code = "OUT_OF_MEMORY"
+    hint = "allow a worker more with DOCMILL_WORKER_MEMORY_BYTES=N, or split the file"
+    meaning = "It needed more memory than a worker may use."
 
 
 class WorkerCrashed(DocumentError):
     code = "WORKER_CRASHED"
+    hint = "`docmill quarantine show URI` tells how; `docmill quarantine release URI` lets it be tried again"
+    meaning = "It took worker processes down, again and again, also when it was alone."
 
 
 class SourceFileMissing(DocumentError):
     code = "FILE_NOT_FOUND"
+    hint = "put it back, or sync its folder, and the index forgets it"
+    meaning = "The file was gone when it was to be read."
     permanent = False
 
 
 class SourceFileDenied(DocumentError):
     code = "PERMISSION_DENIED"
+    hint = "let docmill's user read it; the next sync tries it again"
+    meaning = "The file may not be read."
     permanent = False
 
 
@@ -258,6 +283,8 @@ class FileChanged(DocumentError):
     """The bytes on disk are no longer those that were hashed; the next scan sees the new ones."""
 
     code = "FILE_CHANGED"
+    hint = "the next sync reads it, once it stands still"
+    meaning = "The file changed while it was read, each time."
     permanent = False
 
 
@@ -265,6 +292,8 @@ class TemporaryFailure(DocumentError):
     """What may pass by itself within seconds or minutes: a network disk that hangs, a service that is overloaded."""
 
     code = "TEMPORARY_FAILURE"
+    hint = "the next sync tries it again; where that does not help, look after the disk or the service"
+    meaning = "Something that may pass by itself did not pass within the retries."
     permanent = False
     retried = True
 
@@ -273,12 +302,16 @@ class AddressRefused(DocumentError):
     """The rules of asking the web forbid it: the scheme, the machine that it leads to, a redirect."""
 
     code = "ADDRESS_REFUSED"
+    hint = "addresses are public http(s) ones; DOCMILL_ALLOWED_HOSTS names others that may be asked"
+    meaning = "The address is not one that may be asked."
 
 
 class FetchFailed(DocumentError):
     """Nobody answered in time, or the answer is no document, or not all of one."""
 
     code = "FETCH_FAILED"
+    hint = "ingest it again later"
+    meaning = "Nobody answered in time, or the answer is no document, or not all of one."
     permanent = False
 
 
@@ -286,6 +319,8 @@ class BadRow(DocumentError):
     """A row of a manifest that names no document, or says something of it that cannot be kept."""
 
     code = "BAD_ROW"
+    hint = "mend the row, and ingest the manifest again"
+    meaning = "A row of a manifest names no document, or says something of it that cannot be kept."
 
 
 class StoppedError(DocmillError):

@@ -70,6 +70,31 @@ PROBLEMS = [
 ]
 
 
+SCANNED = r.TextYield(pages=12, characters=9000, characters_per_page=750.0, without_text=[4, 5, 6])
+
+
+def partly(uri, *reasons, text_yield=None):
+    return r.DegradedDocument(
+        document_id="cd" * 16,
+        uri=uri,
+        filename=uri.rpartition("/")[2],
+        reasons=list(reasons),
+        text_yield=text_yield,
+    )
+
+
+PARTLY = [
+    partly("scans/letters.pdf", "PAGES_WITHOUT_TEXT", "PAGE_FAILED", text_yield=SCANNED),
+    partly("evil\x1b[2J[red].bin", "THEIR_OWN\x1b[1m"),
+]
+OUTCOMES = r.Outcomes(
+    failed_documents=9,
+    degraded_documents=2,
+    failed={"CORRUPTED_FILE": 8, "ENCRYPTED_FILE": 1},
+    degraded={"PAGES_WITHOUT_TEXT": 1, "PAGE_FAILED": 1, "THEIR_OWN\x1b[1m": 1},
+)
+
+
 def source(name="papers", **more):
     given = {
         "batch_id": 1,
@@ -84,6 +109,8 @@ def source(name="papers", **more):
         "chunks": r.ChunkCounts(total=1840, embedded=1600, reused=240),
         "seconds": 21.34,
         "errors": PROBLEMS,
+        "degraded": PARTLY,
+        "outcomes": OUTCOMES,
         "reason": "9 documents failed",
     }
     return {**given, **more}
@@ -97,6 +124,8 @@ IDLE = source(
     chunks=r.ChunkCounts(),
     seconds=0.184,
     errors=[],
+    degraded=[],
+    outcomes=r.Outcomes(),
     reason=None,
 )
 DELETED = {**IDLE, "run_group_id": 5, "scan": r.ScanCounts(files=235, deleted=1, unchanged=235), "seconds": 0.9}
@@ -157,6 +186,11 @@ SAMPLES = {
     "init again": r.InitResult(home="/h/.docmill", created=False, message="/h/.docmill is a docmill home already"),
     "sync": r.SyncResult(**source(), sources=[r.SourceSync(**source())], skipped=[]),
     "sync idle": r.SyncResult(**IDLE, sources=[r.SourceSync(**IDLE)], skipped=[]),
+    "sync idle not clean": r.SyncResult(
+        **{**IDLE, "degraded": PARTLY, "outcomes": OUTCOMES, "errors": PROBLEMS[-2:-1]},
+        sources=[],
+        skipped=[],
+    ),
     "sync deleted": r.SyncResult(**DELETED, sources=[r.SourceSync(**DELETED)], skipped=[]),
     "sync two": r.SyncResult(
         **source(errors=[], reason=None),
@@ -173,9 +207,17 @@ SAMPLES = {
     ),
     "run": run(),
     "run idle": run(run_group_id=None, workflows=0, message="nothing to do: every document is up to date", seconds=0.1),
-    "run paused": run(status="paused", documents=r.DocumentCounts(completed=100, degraded=4)),
+    "run paused": run(
+        status="paused",
+        documents=r.DocumentCounts(completed=100, degraded=1300),
+        degraded=[partly(f"scans/{number}.pdf", "PAGES_WITHOUT_TEXT", text_yield=SCANNED) for number in range(6)],
+        outcomes=r.Outcomes(degraded_documents=1300, degraded={"PAGES_WITHOUT_TEXT": 1300}),
+    ),
     "run failed": run(
-        status="failed", documents=r.DocumentCounts(failed=9), errors=PROBLEMS, reason="9 documents failed"
+        status="failed",
+        documents=r.DocumentCounts(failed=9),
+        errors=[*PROBLEMS, problem("scan.pdf", "EMPTY_DOCUMENT", "no text", "OCR it"), problem("a", "EMPTY_DOCUMENT")],
+        reason="9 documents failed",
     ),
     "pause": r.PauseResult(
         batch_id=3,
@@ -241,6 +283,8 @@ SAMPLES = {
         ),
         files=r.FileCounts(total=240, by_status={"completed": 177, "failed": 3}, by_type={"docx": 40, "pdf": 200}),
         errors=PROBLEMS[-2:],
+        degraded=PARTLY,
+        outcomes=OUTCOMES,
         retry_policy=RETRY,
     ),
     "home": r.HomeStatus(
@@ -249,7 +293,8 @@ SAMPLES = {
         batches=[BATCH],
         documents=1240,
         chunks=12345,
-        failed_documents=3,
+        failed_documents=9,
+        outcomes=OUTCOMES,
         databases=["default", "fine"],
     ),
     "home empty": r.HomeStatus(
@@ -499,10 +544,16 @@ def test_exit_codes(result, code):
 
 
 def test_degraded_documents_count_only_when_asked():
-    degraded = run(documents=r.DocumentCounts(completed=5, degraded=2))
+    degraded = run(outcomes=r.Outcomes(degraded_documents=2, degraded={"PAGE_FAILED": 2}))
     assert output.exit_code(judged(degraded, fail_on_degraded=False)) == 0
     strict = judged(degraded, fail_on_degraded=True)
     assert (output.exit_code(strict), strict.reason) == (3, "2 documents degraded")
     both = judged(SAMPLES["sync"], fail_on_degraded=True)
     assert both.reason == "9 documents failed, 2 documents degraded"
     assert judged(run(), fail_on_degraded=True).reason is None
+
+
+def test_degraded_documents_count_as_long_as_they_are_so():
+    unchanged = judged(SAMPLES["sync idle not clean"], fail_on_degraded=True)
+    assert unchanged.reason == "2 documents degraded"
+    assert output.exit_code(r.SyncResult(**{**dict(unchanged), "errors": []})) == 3

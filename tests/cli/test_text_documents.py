@@ -58,7 +58,7 @@ WORKED = r.WorkerResult(
     run_groups=2,
     documents=r.DocumentCounts(completed=12, failed=1),
     stopped_by=None,
-    reason="1 documents failed",
+    reason="1 document failed",
 )
 SAMPLES: dict[str, r.Result] = {
     "documents": r.DocumentList(documents=[RECORD, FAILED], total=3, limit=2, offset=0),
@@ -123,7 +123,7 @@ def test_as_text(name: str, snapshot: Any) -> None:
 
 @pytest.mark.parametrize(
     ("stopped_by", "reason", "code"),
-    [(None, None, 0), (None, "1 documents failed", 3), ("SIGTERM", "1 documents failed", 0), ("TIME_LIMIT", None, 8)],
+    [(None, None, 0), (None, "1 document failed", 3), ("SIGTERM", "1 documents failed", 0), ("TIME_LIMIT", None, 8)],
 )
 def test_how_a_worker_exits(stopped_by: str | None, reason: str | None, code: int) -> None:
     assert output.exit_code(WORKED.model_copy(update={"stopped_by": stopped_by, "reason": reason})) == code

@@ -99,7 +99,7 @@ def test_the_result_is_what_the_contract_names(mill: Mill) -> None:
     result = json.loads(mill.sync().model_dump_json())
     one = {
         "batch_id", "run_group_id", "source", "folder", "database", "status", "scan", "ignored", "documents", "chunks",
-        "seconds", "errors", "reason",
+        "seconds", "errors", "degraded", "outcomes", "reason",
     }  # fmt: skip
     assert set(result) == one | {"sources", "skipped"}
     assert set(result["sources"][0]) == one

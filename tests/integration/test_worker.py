@@ -101,7 +101,7 @@ def test_once_with_failures_says_so(planned: Mill) -> None:
         check=False,
     )
     assert shown.returncode == 3, shown.stderr
-    assert json.loads(shown.stdout)["reason"] == "1 documents failed"
+    assert json.loads(shown.stdout)["reason"] == "1 document failed"
 
 
 def test_as_a_service_it_takes_up_what_comes_and_ends_cleanly(planned: Mill, service: subprocess.Popen[str]) -> None:

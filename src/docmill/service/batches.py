@@ -14,7 +14,8 @@ from docmill.service import definitions, shapes, sources, timetable, webhooks
 from docmill.service.holding import find_holder
 from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
-from docmill.stores.queries import Row, reading
+from docmill.stores import outcome_queries
+from docmill.stores.queries import OF_BATCH, Row, reading
 from docmill.stores.reading import databases
 
 MOST_RETRIES, MOST_DELAY_S, MOST_MULTIPLIER, MOST_SECONDS = 20, 86_400, 100, 366 * 86_400
@@ -171,8 +172,8 @@ def status(settings: Settings, batch: str) -> BatchStatus:
             stages=shapes.stages(queries, group["id"]) if group else [],
             stats=_stats(group, progress.processed_files),
             files=FileCounts(total=sum(by_status.values()), by_status=by_status, by_type=by_type),
-            errors=shapes.problems_of_batch(queries, row["id"]),
             retry_policy=shapes.retry_policy(queries, row),
+            **shapes.endings(queries, OF_BATCH, [row["id"]]),
         )
 
 
@@ -180,15 +181,15 @@ def home_status(settings: Settings) -> HomeStatus:
     """The home at a glance."""
     home = find_home(settings)
     with reading(home) as queries, queries.snapshot():
+        outcomes = shapes.outcomes(outcome_queries.count_outcomes(queries, "1", []))
         return HomeStatus(
             home=str(home),
             engine=find_holder(home),
             batches=[shapes.batch_summary(queries, row) for row in queries.newest_batches(20)],
             documents=queries.value("SELECT COUNT(*) FROM document WHERE state = 'active'"),
             chunks=queries.value("SELECT COALESCE(SUM(chunk_count), 0) FROM placement WHERE state = 'stored'"),
-            failed_documents=queries.value(
-                "SELECT COUNT(*) FROM document WHERE state = 'active' AND outcome = 'failed'"
-            ),
+            failed_documents=outcomes.failed_documents,
+            outcomes=outcomes,
             databases=databases(home),
         )
 

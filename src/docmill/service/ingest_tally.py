@@ -51,6 +51,7 @@ class Tally:
                 occurred_at=now(),
                 retry_count=0,
                 hint=error.hint,
+                permanent=error.permanent,
                 line=line,
             )
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from docmill.domain.results import RunResult
 from docmill.service import shapes
-from docmill.stores.queries import reading
+from docmill.stores.queries import OF_BATCH, reading
 
 
 def run_result(home: Path, batch_id: int, group_id: int | None, began: float, **more: Any) -> RunResult:
@@ -17,7 +17,7 @@ def run_result(home: Path, batch_id: int, group_id: int | None, began: float, **
         group = queries.group(group_id) if group_id is not None else None
         counts = queries.run_counts(group_id) if group_id is not None else {}
         counts.pop("degraded", None)
-        errors = shapes.problems_of_batch(queries, batch_id)
+        endings = shapes.endings(queries, OF_BATCH, [batch_id])
         status = group["status"] if group else queries.batch(str(batch_id))["status"]
         workflows = sum(counts.values())
         return RunResult(
@@ -29,7 +29,7 @@ def run_result(home: Path, batch_id: int, group_id: int | None, began: float, **
             documents=shapes.document_counts(queries, group_id),
             chunks=shapes.chunk_counts(group),
             seconds=round(time.perf_counter() - began, 3),
-            errors=errors,
-            reason=shapes.reason(group, errors),
+            reason=shapes.reason(group, endings["outcomes"].failed_documents),
+            **endings,
             **more,
         )

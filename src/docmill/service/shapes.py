@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,13 +13,17 @@ from docmill.domain import events
 from docmill.domain.results import (
     BatchSummary,
     ChunkCounts,
+    DegradedDocument,
     DocumentCounts,
     DocumentProblem,
+    Outcomes,
     Progress,
     RetryPolicy,
     Stage,
+    TextYield,
 )
 from docmill.domain.status import Status
+from docmill.stores import outcome_queries
 from docmill.stores.queries import OF_BATCH, Queries, Row
 
 PRIORITY_NAMES = {-1: "low", 0: "normal", 1: "high"}
@@ -35,22 +41,62 @@ def problem(row: Row) -> DocumentProblem:
         occurred_at=row["error_at"],
         retry_count=row["retry_count"],
         hint=row["error_hint"],
+        permanent=row["failed_key"] is not None,
     )
 
 
-def problems_of_batch(queries: Queries, batch_id: int) -> list[DocumentProblem]:
-    return [problem(row) for row in queries.failed_documents(OF_BATCH, [batch_id])]
+def text_yield(row: Row) -> TextYield | None:
+    """Of a document's row; None where it has no pages."""
+    if row["text_yield"] is None:
+        return None
+    stored = json.loads(row["text_yield"])
+    return TextYield(characters_per_page=round(stored["characters"] / max(stored["pages"], 1), 1), **stored)
 
 
-def problems_of_source(queries: Queries, source: str) -> list[DocumentProblem]:
-    return [problem(row) for row in queries.failed_documents("source = ?", [source])]
+def degraded(row: Row) -> DegradedDocument:
+    """Of a degraded document's row."""
+    return DegradedDocument(
+        document_id=row["id"],
+        uri=row["uri"],
+        filename=PurePosixPath(row["uri"]).name,
+        reasons=outcome_queries.reasons_of(row),
+        text_yield=text_yield(row),
+    )
 
 
-def reason(group: Row | None, errors: list[DocumentProblem]) -> str | None:
+def outcomes(counts: outcome_queries.Counts, unread: Sequence[DocumentProblem] = ()) -> Outcomes:
+    """``unread``: files that could not even be made known, and failed too."""
+    failed = counts.failed + Counter(each.error_code for each in unread)
+    return Outcomes(
+        failed_documents=failed.total(),
+        degraded_documents=counts.degraded_documents,
+        failed=dict(failed.most_common()),
+        degraded=dict(counts.degraded.most_common()),
+    )
+
+
+def endings(
+    queries: Queries, condition: str, values: Sequence[Any], unread: Sequence[DocumentProblem] = ()
+) -> dict[str, Any]:
+    """The fields ``errors``, ``degraded`` and ``outcomes`` of a result, of the documents that ``condition`` chooses."""
+    counts = outcome_queries.count_outcomes(queries, condition, values)
+    failed = outcome_queries.failed_documents(queries, condition, values) if counts.failed else []
+    partly = outcome_queries.degraded_documents(queries, condition, values) if counts.degraded else []
+    return {
+        "errors": [*unread, *map(problem, failed)],
+        "degraded": list(map(degraded, partly)),
+        "outcomes": outcomes(counts, unread),
+    }
+
+
+def reason(group: Row | None, failed: int) -> str | None:
     """Why a run that has ended is not clean; None where it is."""
     whole = group["status_message"] if group is not None and group["status"] == Status.FAILED else None
-    failed = f"{len(errors)} documents failed" if errors else None
-    return ", ".join(each for each in (whole, failed) if each) or None
+    return ", ".join(each for each in (whole, failed_words(failed)) if each) or None
+
+
+def failed_words(failed: int) -> str | None:
+    return f"{failed} document{'' if failed == 1 else 's'} failed" if failed else None
 
 
 def document_counts(queries: Queries, group_id: int | None) -> DocumentCounts:

@@ -96,4 +96,5 @@ def unread(uri: str, error: DocumentError) -> DocumentProblem:
         occurred_at=now(),
         retry_count=0,
         hint=error.hint,
+        permanent=error.permanent,
     )

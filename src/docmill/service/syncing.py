@@ -240,7 +240,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
 def _result(home: Path, pipeline: CompiledPipeline, one: Looked) -> SourceSync:
     with reading(home) as queries, queries.snapshot():
         group = queries.group(one.group_id) if one.group_id is not None else None
-        errors = [*one.errors, *shapes.problems_of_source(queries, one.source)]
+        endings = shapes.endings(queries, "d.source = ?", [one.source], one.errors)
         return SourceSync(
             batch_id=one.batch_id,
             run_group_id=one.group_id,
@@ -253,6 +253,6 @@ def _result(home: Path, pipeline: CompiledPipeline, one: Looked) -> SourceSync:
             documents=shapes.document_counts(queries, one.group_id),
             chunks=shapes.chunk_counts(group),
             seconds=round(time.perf_counter() - one.started, 3),
-            errors=errors,
-            reason=shapes.reason(group, errors),
+            reason=shapes.reason(group, endings["outcomes"].failed_documents),
+            **endings,
         )

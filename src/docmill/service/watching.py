@@ -19,7 +19,7 @@ from docmill.domain.events import Event, MessageEvent, ProgressEvent, Reporter
 from docmill.domain.results import ChunkCounts, DocumentCounts, SourceSync, SyncResult, WatchResult
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import DefinitionError, DocmillError, HomeNotFound, ModelMissing, StoppedError, UsageError
-from docmill.service import syncing
+from docmill.service import shapes, syncing
 from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.service.watched_folder import Rhythm, WatchedFolder
 from docmill.service.working import identity
@@ -159,7 +159,6 @@ class _Watcher:
         stopped = self.stop.reason
         if stopped == TIME_LIMIT and self._at_rest:
             stopped = None  # it only waited for more
-        failed = self._documents["failed"]
         return WatchResult(
             status="stopped" if stopped else "completed",
             message=f"stopped by {stopped}; what was done is kept" if stopped else "the time limit is reached",
@@ -168,7 +167,7 @@ class _Watcher:
             chunks=ChunkCounts(**{name: self._chunks[name] for name in ChunkCounts.model_fields}),
             seconds=round(time.monotonic() - self._began, 3),
             stopped_by=stopped,
-            reason=f"{failed} document{'' if failed == 1 else 's'} failed" if failed else None,
+            reason=shapes.failed_words(self._documents["failed"]),
         )
 
     # ---- looking after the folders -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from docmill.domain.results import DocumentCounts, WorkerResult
 from docmill.engine.background import ServiceLock
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
 from docmill.errors import HomeNotFound, StoppedError
-from docmill.service import due
+from docmill.service import due, shapes
 from docmill.service.contending import Contender
 from docmill.service.detached import NAME
 from docmill.service.following import Follower
@@ -113,7 +113,8 @@ class _Worker:
             if group is not None and group["status"] == "failed" and group["status_message"]:
                 broken.append(f"batch {group['batch_id']}: {group['status_message']}")
         reasons = broken if len(broken) < 2 else [f"{len(broken)} run groups failed, the last: {broken[-1]}"]
-        reasons += [f"{counts['failed']} documents failed"] if counts["failed"] else []
+        failed = shapes.failed_words(counts["failed"])
+        reasons += [failed] if failed else []
         stopped = self.stop.reason
         if stopped == TIME_LIMIT and not self.running():
             stopped = None  # it only waited for more

@@ -133,13 +133,6 @@ class Queries:
         )
         return [row["id"] for row in rows]
 
-    def failed_documents(self, condition: str, values: Sequence[Any], limit: int = 1000) -> list[Row]:
-        """Documents that failed, and stay so. ``condition`` is on ``document d`` and written by the caller's code."""
-        columns = "id, uri, source, error_stage, error_code, error_message, error_hint, error_at, retry_count"
-        where = f"state = 'active' AND outcome = 'failed' AND {condition}"
-        sql = f"SELECT {columns} FROM document d WHERE {where} ORDER BY uri LIMIT ?"  # noqa: S608 - our own condition
-        return self.rows(sql, [*values, limit])
-
     # ---- batches and groups ------------------------------------------------------------------------------------------
 
     def batch(self, named: str) -> Row:

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from docmill.cli.console import safe
 from docmill.cli.text.dispatch import View, render
-from docmill.cli.text.pieces import problems, table
+from docmill.cli.text.outcomes import problems
+from docmill.cli.text.pieces import table
 from docmill.domain.results import IngestResult
 
 FILES_SHOWN = 20

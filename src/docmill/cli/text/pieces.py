@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -16,10 +15,7 @@ from docmill.domain.sizes import human_size
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
-    from docmill.domain.results import DocumentProblem, Page
-
-EXAMPLES = 5  # names shown of each kind of error
-NAME_WIDTH = 40  # columns; longer names push their message to the right
+    from docmill.domain.results import Page
 
 STATUS_STYLES = {
     "completed": "green",
@@ -86,31 +82,3 @@ def more(page: Page, shown: int, noun: str) -> list[Text]:
     where = f"{first} to {last} of {count(page.total, noun)}" if shown else f"none of {count(page.total, noun)} here"
     hint = f"; go on with --offset {last}" if last < page.total and shown else ""
     return [Text(f"{where}{hint}", style="dim")]
-
-
-def problems(errors: Sequence[DocumentProblem], *, verbose: bool) -> list[Text]:
-    """Errors by their code, most frequent first: a few names each, or all when verbose, then what to do."""
-    by_code = [(code, list(each)) for code, each in groupby(sorted(errors, key=_code), key=_code)]
-    lines = []
-    for code, each in sorted(by_code, key=lambda pair: -len(pair[1])):
-        lines.append(Text.assemble((f"{len(each):>5,}  ", "bold red"), (safe(code), "red")))
-        shown = each if verbose else each[:EXAMPLES]
-        width = min(NAME_WIDTH, max(len(safe(error.uri)) for error in shown))
-        lines += [_failed(error, width, verbose=verbose) for error in shown]
-        if len(each) > len(shown):
-            lines.append(Text(f"       … and {len(each) - len(shown):,} more (-v shows all)", style="dim"))
-        hint = next((error.hint for error in each if error.hint), None)
-        if hint:
-            lines.append(Text.assemble(("       hint: ", "cyan"), safe(hint)))
-    return lines
-
-
-def _failed(error: DocumentProblem, width: int, *, verbose: bool) -> Text:
-    """One line, cut where the terminal ends unless verbose."""
-    line = Text.assemble(f"       {safe(error.uri):<{width}}", (f"  {safe(error.error_message)}", "dim"))
-    line.no_wrap, line.overflow = not verbose, "ellipsis"
-    return line
-
-
-def _code(error: DocumentProblem) -> str:
-    return error.error_code

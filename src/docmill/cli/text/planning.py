@@ -11,7 +11,8 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.reporting import duration
 from docmill.cli.text.dispatch import View, render
-from docmill.cli.text.pieces import count, moment, pairs, problems, table
+from docmill.cli.text.outcomes import problems
+from docmill.cli.text.pieces import count, moment, pairs, table
 from docmill.domain.results import (
     ChunkDifference,
     PlannedDocument,

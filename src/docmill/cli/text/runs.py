@@ -11,7 +11,8 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.reporting import duration
 from docmill.cli.text.dispatch import View, render
-from docmill.cli.text.pieces import STATUS_STYLES, count, pairs, problems, table
+from docmill.cli.text.outcomes import endings
+from docmill.cli.text.pieces import STATUS_STYLES, count, pairs, table
 from docmill.domain.results import (
     CancelResult,
     ChunkCounts,
@@ -53,14 +54,14 @@ def _(result: SyncResult, view: View) -> list[RenderableType]:
 def _(result: RunResult, view: View) -> list[RenderableType]:
     if result.run_group_id is None and not result.workflows:
         parts: list[RenderableType] = [Text(f"{safe(result.message)} ({duration(result.seconds)})")]
-        return parts + _failures(result.errors, view)
+        return parts + _endings(result, view)
     rows = [
         ("documents", _documents(result.documents)),
         ("chunks", _chunks(result.chunks)),
         ("time", duration(result.seconds)),
     ]
     parts = [_headline(result.status, f"batch {result.batch_id}, run group {result.run_group_id}"), pairs(rows)]
-    parts += _failures(result.errors, view)
+    parts += _endings(result, view)
     return parts + _go_on(result.status, f"docmill resume {result.batch_id}")
 
 
@@ -89,7 +90,7 @@ def _source(each: SourceSync, view: View, *, named: bool) -> list[RenderableType
         how = "unchanged" if each.errors else "up to date"
         line = f"nothing to do: {count(each.scan.files, 'document')} {how} ({duration(each.seconds)})"
         parts: list[RenderableType] = [Text.assemble(f"{safe(each.source)}: " if named else "", line)]
-        return parts + _failures(each.errors, view)
+        return parts + _endings(each, view)
     rows: list[tuple[str, Any]] = [
         ("files", _scan(each.scan)),
         ("documents", _documents(each.documents) if each.documents.completed or each.documents.failed else None),
@@ -98,7 +99,7 @@ def _source(each: SourceSync, view: View, *, named: bool) -> list[RenderableType
     ]
     parts = [name, pairs(rows)]
     parts += _ignored(each, view)
-    parts += _failures(each.errors, view)
+    parts += _endings(each, view)
     return parts + _go_on(each.status, f"docmill resume {each.batch_id}")
 
 
@@ -158,11 +159,10 @@ def _ignored(each: SourceSync, view: View) -> list[RenderableType]:
     return [made]
 
 
-def _failures(errors: Any, view: View) -> list[RenderableType]:
-    if not errors:
-        return []
-    head = Text(f"{count(len(errors), 'document')} failed", style="bold red")
-    return ["", head, *problems(errors, verbose=view.verbose)]
+def _endings(result: SourceSync | RunResult, view: View) -> list[RenderableType]:
+    """What this run has degraded is told in full; what has been so for longer, in a line."""
+    brief = not result.documents.degraded
+    return list(endings(result.errors, result.degraded, result.outcomes, verbose=view.verbose, brief=brief))
 
 
 def _go_on(status: str, how: str) -> list[RenderableType]:

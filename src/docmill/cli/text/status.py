@@ -9,7 +9,8 @@ from docmill.cli.console import safe
 from docmill.cli.reporting import duration
 from docmill.cli.text.batches import batch_table
 from docmill.cli.text.dispatch import View, render
-from docmill.cli.text.pieces import count, moment, pairs, problems, status_text, table
+from docmill.cli.text.outcomes import endings, in_short
+from docmill.cli.text.pieces import moment, pairs, status_text, table
 from docmill.domain.results import BatchStatus, EngineHolder, HomeStatus, InitResult, Stage
 
 BAR_WIDTH = 24
@@ -25,15 +26,15 @@ def _(result: InitResult, view: View) -> list[RenderableType]:
 
 @render.register
 def _(result: HomeStatus, view: View) -> list[RenderableType]:
-    documents = Text(f"{result.documents:,}")
-    if result.failed_documents:
-        documents.append(f", {result.failed_documents:,} of them failed", style="red")
+    counts = result.outcomes
     parts: list[RenderableType] = [
         pairs(
             [
                 ("home", result.home),
                 ("engine", _engine(result.engine)),
-                ("documents", documents),
+                ("documents", f"{result.documents:,}"),
+                ("failed", _by_code(result.failed_documents, counts.failed, "red")),
+                ("degraded", _by_code(counts.degraded_documents, counts.degraded, "yellow")),
                 ("chunks", f"{result.chunks:,}"),
                 ("databases", ", ".join(result.databases) or "none yet"),
             ]
@@ -76,13 +77,14 @@ def _(result: BatchStatus, view: View) -> list[RenderableType]:
     ]
     if result.stages:
         parts += ["", _stages(result.stages)]
-    if result.errors:
-        errors = Text(count(len(result.errors), "error"), style="bold red")
-        parts += ["", errors, *problems(result.errors, verbose=view.verbose)]
-        if view.terminal and result.status != "running":
-            again = f"docmill retry {batch.batch_id} --all-failed"
-            parts += [Text.assemble(("try them again: ", "dim"), again)]
+    parts += endings(result.errors, result.degraded, result.outcomes, verbose=view.verbose)
+    if result.errors and view.terminal and result.status != "running":
+        parts += ["", Text.assemble(("try them again: ", "dim"), f"docmill retry {batch.batch_id} --all-failed")]
     return parts
+
+
+def _by_code(number: int, counts: dict[str, int], style: str) -> Text | None:
+    return Text.assemble((f"{number:,}", style), (f"  {in_short(counts)}", "dim")) if number else None
 
 
 def _engine(engine: EngineHolder | None) -> Text:

@@ -101,7 +101,17 @@ from docmill.domain.results.runs import (
     WorkerResult,
 )
 from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
-from docmill.domain.results.shared import DocumentProblem, Page, Progress, Result, RetryPolicy, Stage
+from docmill.domain.results.shared import (
+    DegradedDocument,
+    DocumentProblem,
+    Outcomes,
+    Page,
+    Progress,
+    Result,
+    RetryPolicy,
+    Stage,
+    TextYield,
+)
 from docmill.domain.results.sources import (
     SourceChanged,
     SourceList,
@@ -157,6 +167,7 @@ __all__ = [
     "DefinitionList",
     "DefinitionShown",
     "DefinitionSummary",
+    "DegradedDocument",
     "DeletionCounts",
     "DeliverResult",
     "DetachedResult",
@@ -200,6 +211,7 @@ __all__ = [
     "Neighbour",
     "Orphan",
     "OrphansCleaned",
+    "Outcomes",
     "Page",
     "ParamTargets",
     "PauseResult",
@@ -245,6 +257,7 @@ __all__ = [
     "StoredDocumentList",
     "SyncResult",
     "TableInfo",
+    "TextYield",
     "VacuumResult",
     "ValidationResult",
     "VersionInfo",

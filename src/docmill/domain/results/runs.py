@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from docmill.domain.results.batches import BatchSummary
-from docmill.domain.results.shared import DocumentProblem, Progress, Result, RetryPolicy, Stage
+from docmill.domain.results.shared import (
+    DegradedDocument,
+    DocumentProblem,
+    Outcomes,
+    Progress,
+    Result,
+    RetryPolicy,
+    Stage,
+)
 
 
 class ScanCounts(Result):
@@ -41,7 +51,10 @@ class IgnoredFiles(Result):
 
 
 class SourceSync(Result):
-    """One folder of a ``sync``. ``run_group_id`` is None where there was nothing to do."""
+    """One folder of a ``sync``. ``run_group_id`` is None where there was nothing to do.
+
+    ``documents`` are of this run; ``errors``, ``degraded`` and ``outcomes`` of all that the folder holds.
+    """
 
     batch_id: int
     run_group_id: int | None
@@ -55,6 +68,8 @@ class SourceSync(Result):
     chunks: ChunkCounts
     seconds: float
     errors: list[DocumentProblem]
+    degraded: list[DegradedDocument] = Field(default_factory=list)
+    outcomes: Outcomes = Outcomes()
     reason: str | None = None
 
 
@@ -79,7 +94,10 @@ class SyncResult(SourceSync):
 
 
 class RunResult(Result):
-    """What ``start``, ``resume`` and ``retry`` answer once the work has ended or stopped."""
+    """What ``start``, ``resume`` and ``retry`` answer once the work has ended or stopped.
+
+    ``documents`` are of this run; ``errors``, ``degraded`` and ``outcomes`` of the whole batch.
+    """
 
     batch_id: int
     run_group_id: int | None
@@ -90,6 +108,8 @@ class RunResult(Result):
     chunks: ChunkCounts
     seconds: float
     errors: list[DocumentProblem]
+    degraded: list[DegradedDocument] = Field(default_factory=list)
+    outcomes: Outcomes = Outcomes()
     started_at: str | None = None
     resumed_at: str | None = None
     retried_at: str | None = None
@@ -170,6 +190,8 @@ class BatchStatus(Result):
     stats: BatchStats
     files: FileCounts
     errors: list[DocumentProblem]
+    degraded: list[DegradedDocument] = Field(default_factory=list)
+    outcomes: Outcomes = Outcomes()
     retry_policy: RetryPolicy
 
 
@@ -200,4 +222,5 @@ class HomeStatus(Result):
     documents: int
     chunks: int
     failed_documents: int
+    outcomes: Outcomes = Outcomes()
     databases: list[str]

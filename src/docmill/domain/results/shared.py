@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Result(BaseModel):
@@ -18,7 +18,7 @@ class Page(Result):
 
 
 class DocumentProblem(Result):
-    """One document's error, the same everywhere."""
+    """One document's error, the same everywhere. ``permanent``: not tried again until it or the pipeline changes."""
 
     document_id: str | None
     uri: str
@@ -29,6 +29,35 @@ class DocumentProblem(Result):
     occurred_at: str
     retry_count: int
     hint: str | None = None
+    permanent: bool = True
+
+
+class TextYield(Result):
+    """What the pages of a document gave. ``without_text``: the numbers of those that gave nothing, 1,000 at most."""
+
+    pages: int
+    characters: int
+    characters_per_page: float
+    without_text: list[int]
+
+
+class DegradedDocument(Result):
+    """A document that was read, but not as it should be. ``reasons``: codes, as docs/outcomes.md explains them."""
+
+    document_id: str
+    uri: str
+    filename: str
+    reasons: list[str]
+    text_yield: TextYield | None = None
+
+
+class Outcomes(Result):
+    """Documents that did not end well, counted by code. One that is degraded counts under each of its reasons."""
+
+    failed_documents: int = 0
+    degraded_documents: int = 0
+    failed: dict[str, int] = Field(default_factory=dict)
+    degraded: dict[str, int] = Field(default_factory=dict)
 
 
 class Progress(Result):
