@@ -14,6 +14,7 @@ from docmill.cli.options import (
     Database,
     Exclude,
     FailOnDegraded,
+    Filter,
     Include,
     NoPrune,
     Overrides,
@@ -129,7 +130,8 @@ def sync(
     commands,
     "search",
     panel=PANEL,
-    example="docmill search 'what limits battery life'\ndocmill search invoice --mode fts --uri-prefix 2024/ --json",
+    example="docmill search 'what limits battery life'\ndocmill search invoice --mode fts --uri-prefix 2024/ --json"
+    "\ndocmill search 'cell ageing' --filter \"source = 'papers' and page >= 3\"",
 )
 def search(
     invocation: Invocation,
@@ -147,6 +149,7 @@ def search(
         str | None,
         typer.Option("--uri-prefix", metavar="TEXT", show_default=False, help="Only URIs that begin so."),
     ] = None,
+    filter: Filter = None,  # noqa: A002 - the option's name
     database: Database = "default",
     context: Annotated[
         int, typer.Option("--context", "-C", metavar="N", min=0, max=20, help="Passages before and after each hit.")
@@ -160,6 +163,9 @@ def search(
     """Search the passages of all synced documents.
 
     Scores: cosine for vector, BM25 for fts, reciprocal rank fusion for hybrid. Higher is better.
+
+    A filter compares the fields uri, source, title, type, text, heading, page, position, tokens, document_id, chunk_id
+    and meta.NAME by = != < <= > >=, in (…), like '…' and is null, joined by and, or, not and parentheses.
     """
     from docmill.service import searching
 
@@ -174,6 +180,7 @@ def search(
         context=context,
         per_document=per_document,
         min_score=min_score,
+        filter=filter,
     )
 
 
@@ -209,6 +216,7 @@ def export(
         str | None,
         typer.Option("--database", "-d", metavar="NAME", show_default=False, help="All of a database instead."),
     ] = None,
+    filter: Filter = None,  # noqa: A002 - the option's name
     format: Annotated[  # noqa: A002 - the option's name
         Format, typer.Option("--format", "-f", metavar=names_of(Format), help="How it is written.")
     ] = Format.JSONL,
@@ -231,6 +239,7 @@ def export(
             invocation.settings(),
             batch=batch,
             database=database,
+            filter=filter,
             format=format.value,
             output=output,
             include_embeddings=include_embeddings,

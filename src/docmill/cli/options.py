@@ -19,6 +19,12 @@ DefinitionTarget = Annotated[
     str | None, typer.Argument(metavar="ID|FILE", show_default=False, help="One of them; else all there are.")
 ]
 Database = Annotated[str, typer.Option("--database", "-d", metavar="NAME", help="A database of this home.")]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter", metavar="TEXT", show_default=False, help="Only passages such as: source = 'a', page >= 3."
+    ),
+]
 Workflow = Annotated[
     str | None,
     typer.Option("--workflow", metavar="ID", show_default=False, help="The steps; else the batch's own, or `batch`."),

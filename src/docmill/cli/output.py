@@ -24,11 +24,14 @@ from docmill.domain.results import (
 from docmill.domain.results import ValidationResult as Validated
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from docmill.cli.invocation import Invocation
     from docmill.errors import DocmillError
 
 CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
 TIME_LIMIT = "TIME_LIMIT"
+_AROUND = 60  # characters that are shown before and after the place of a mistake
 _STOPPED_STATUSES = ("paused", "cancelled")
 
 
@@ -91,17 +94,29 @@ def write_error(error: DocmillError) -> None:
     from rich.text import Text
 
     console = stderr_console()
-    parts = [Text.assemble(("error: ", "bold red"), safe(error.message))]
+    parts: list[RenderableType] = [Text.assemble(("error: ", "bold red"), safe(error.message))]
     problems = error.context.get("problems") or []
     if len(problems) > 1:
         from docmill.cli.text.definitions import finding
 
         parts += [line for each in problems for line in finding(Problem(**each))]
+    if "position" in error.context:
+        parts.append(_pointed_at(error.context["filter"], error.context["position"]))
     if "usage" in error.context:
         parts.append(Text(safe(error.context["usage"]), "dim"))
     if error.hint:
         parts.append(Text.assemble(("hint: ", "bold cyan"), safe(error.hint)))
     write_text(console, parts)
+
+
+def _pointed_at(text: str, position: int) -> RenderableType:
+    """The part of a line around a place in it, and a caret below that place."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    begin = max(position - 1 - _AROUND, 0)
+    before, after = safe(text[begin : position - 1]), safe(text[position - 1 : position + _AROUND])
+    return Text(f"  {before}{after}\n  {' ' * cell_len(before)}^", "dim")
 
 
 def leave_quietly() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from docmill import registry
+from docmill.domain import filters
 from docmill.domain.contracts import Exporter
 from docmill.domain.results import ExportResult
 from docmill.errors import StorageError, UsageError
+from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.queries import reading as reading_state
@@ -38,21 +41,26 @@ def export(
     *,
     batch: str | None = None,
     database: str | None = None,
+    filter: str | None = None,  # noqa: A002 - the option's name
     format: str = "jsonl",  # noqa: A002 - the option's name
     output: str | None = None,
     include_embeddings: bool = False,
     include_metadata: bool = False,
 ) -> ExportResult:
-    """The passages of a batch's documents, or all of a database. ``output`` is a path, or ``-`` for stdout.
+    """The passages of a batch's documents, or of a database; ``filter``: as in search. ``output``: a path, or ``-``.
 
     Raises UsageError, BatchNotFound, DatabaseNotFound.
     """
     if (batch is None) == (database is None):
         raise UsageError("name a batch or a database", hint="docmill export BATCH, or docmill export --database NAME")
+    wanted = filters.parse(filter) if filter is not None else None
     home = find_home(settings)
     exporter: Exporter = registry.load("exporters", format)
     name, scopes, batch_id = _scopes(home, batch, database)
     opened = Database(home, name)
+    if wanted is not None:
+        narrowed = filtering.condition(opened, wanted)
+        scopes = [replace(each, filter=narrowed) for each in scopes]
     fields = [*FIELDS, *(["embedding"] if include_embeddings else []), *(["metadata"] if include_metadata else [])]
     rows = _rows(opened, fields, scopes)
     if output is None or output == "-":

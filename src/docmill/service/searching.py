@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from docmill import registry
+from docmill.domain import filters
 from docmill.domain.contracts import Embedder, EmbeddingSession
 from docmill.domain.params import EmbedParams
 from docmill.domain.results import Hit, Neighbour, SearchResult
 from docmill.errors import NotFoundError, UsageError
+from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
@@ -32,22 +34,28 @@ def search(
     context: int = 0,
     per_document: bool = False,
     min_score: float | None = None,
+    filter: str | None = None,  # noqa: A002 - the option's name
 ) -> SearchResult:
     """The best passages, best first.
 
     per_document: the best passage of each document only. min_score: in the mode's own measure (see Hit).
-    Raises DatabaseNotFound, UsageError for an empty query, NotAllowedError where the model is not the database's.
+    filter: in the language of :mod:`docmill.domain.filters`; passages are chosen among those that it lets through.
+    Raises DatabaseNotFound, UsageError for an empty query and an unusable filter, NotAllowedError where the model is
+    not the database's.
     """
     started = time.perf_counter()
     if not query.strip():
         raise UsageError("the query is empty")
     if mode not in MODES:
         raise UsageError(f"unknown mode {mode!r}", hint=f"one of {', '.join(MODES)}")
+    wanted = filters.parse(filter) if filter is not None else None
     home = find_home(settings)
     if not reading.databases(home):
         raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
     searcher = Searcher(home, database, model=mode != "fts")
-    scope = Scope(tuple(source or ()), uri_prefix)
+    scope = Scope(
+        tuple(source or ()), uri_prefix, filter=filtering.condition(searcher.database, wanted) if wanted else None
+    )
     rows = searcher.rank(query, mode=mode, limit=limit, scope=scope, per_document=per_document)
     if min_score is not None:
         rows = [row for row in rows if row["score"] >= min_score]

@@ -5,12 +5,14 @@ Never writes, never takes the engine's lock. Filters are built here from checked
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docmill.domain.filters import Condition, quoted
 from docmill.errors import DatabaseNotFound, NotAllowedError, StorageError
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS
 
@@ -40,11 +42,12 @@ HIT_COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which rows count. A URI prefix is taken literally."""
+    """Which rows count. A URI prefix is taken literally; ``filter`` is what a person asked for, checked."""
 
     sources: tuple[str, ...] = ()
     uri_prefix: str | None = None
     document_ids: tuple[str, ...] = ()
+    filter: Condition | None = None
 
     def condition(self) -> str | None:
         parts = []
@@ -54,12 +57,9 @@ class Scope:
             parts.append(f"starts_with(uri, {quoted(self.uri_prefix)})")
         if self.document_ids:
             parts.append(f"document_id IN ({', '.join(map(quoted, self.document_ids))})")
+        if self.filter:
+            parts.append(self.filter)
         return " AND ".join(parts) or None
-
-
-def quoted(value: str) -> str:
-    """A string literal of the filter language: the quote is doubled, nothing else is special in it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 class Database:
@@ -153,6 +153,17 @@ def rows_of(table: Any, columns: Sequence[str], scope: Scope) -> Iterator[dict[s
         yield from batch.to_pylist()
 
 
+def metadata_values(table: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Each document's id and what its metadata says under ``key``, for those that say anything there."""
+    written = json.dumps(key, ensure_ascii=False)
+    query = table.search().where(f"contains(metadata, {quoted(written)})").select(["document_id", "metadata"])
+    for batch in query.to_batches(batch_size=1024):
+        for row in batch.to_pylist():
+            metadata = json.loads(row["metadata"])
+            if key in metadata:
+                yield row["document_id"], metadata[key]
+
+
 def require_model(stored: dict[str, str], fingerprint: str, database: str) -> None:
     """Raises where the database's vectors are of another model than the one that is to ask."""
     if stored.get("fingerprint") != fingerprint:
@@ -204,6 +215,7 @@ __all__ = [
     "fuse",
     "is_published",
     "is_whole",
+    "metadata_values",
     "neighbours",
     "require_model",
     "rows_of",
