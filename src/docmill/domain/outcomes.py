@@ -26,7 +26,10 @@ REASONS: Final[dict[str, Reason]] = {
         "pages that cannot be read were skipped", "open it in a viewer; where it shows them, print it to a new PDF"
     ),
     "PAGES_WITHOUT_TEXT": Reason(
-        "pages without text, as scanned ones have none", "give it a text layer by OCR, where it is scanned"
+        "pages without text, as scanned ones have none", "read them by OCR: --set parse.ocr=auto"
+    ),
+    "GARBLED_TEXT": Reason(
+        "pages whose fonts do not say which letters they show", "read them by OCR: --set parse.ocr=auto"
     ),
     "PAGES_LEFT_OUT": Reason("only the first pages were read", "raise parse.max_pages with --set, or split the file"),
     "TEXT_TRUNCATED": Reason("the end of its text was cut off", "raise parse.max_characters with --set"),
