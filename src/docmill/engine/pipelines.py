@@ -72,6 +72,12 @@ class CompiledPipeline:
         assert isinstance(params, ParseParams)
         return params
 
+    @property
+    def password_files(self) -> set[str]:
+        """That documents of any profile are tried with."""
+        named = (each.parse_params.password_file for each in (self, *self._variants.values()))
+        return {name for name in named if name is not None}
+
     @cached_property
     def store_params(self) -> StoreParams:
         params = self._only(StepType.STORE).params

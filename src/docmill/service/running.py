@@ -13,7 +13,7 @@ from docmill.domain.sources import SourceSettings, Wishes
 from docmill.domain.status import Trigger
 from docmill.engine.lock import RUNNING
 from docmill.errors import DocumentNotFound, InvalidState, Overtaken, UsageError
-from docmill.service import detached, due, scheduling, sources
+from docmill.service import detached, due, passwords, scheduling, sources
 from docmill.service.controlling import supersede, writing
 from docmill.service.engines import work_until_done
 from docmill.service.holding import describe, find_holder
@@ -23,7 +23,7 @@ from docmill.service.recovery import recover_lost_database
 from docmill.service.targets import find_target
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import OF_BATCH, Queries, Row, reading
-from docmill.stores.state import groups
+from docmill.stores.state import catalogue, groups
 
 CACHED_STEPS = ("parse", "chunk", "embed")
 
@@ -131,6 +131,9 @@ def _begin(
         selection = Selection(batch_id=row["id"], document_ids=selected, force=wish.force)
         if followed is not None:
             selection = Selection(source=followed, document_ids=selected, force=wish.force)
+        if pipeline.password_files:
+            for source in {followed} if followed is not None else catalogue.sources_of(tx, row["id"]):
+                passwords.release(tx, source, passwords.changed_at(pipeline), whenever=True)
         planned = replace(pipeline.planned_group(row["id"]), no_cache=_not_cached(wish.no_cache, force=wish.force))
         group_id = groups.create_group(tx, planned, selection, most_running=settings.max_running_batches)
         sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"

@@ -26,7 +26,7 @@ from docmill.errors import (
     StoppedError,
     UsageError,
 )
-from docmill.service import shapes, sources, sync_manifest
+from docmill.service import passwords, shapes, sources, sync_manifest
 from docmill.service.home import init
 from docmill.service.looking import Looked, look, refuse_mass_deletion, require_folder
 from docmill.service.pipelines import prepare
@@ -205,9 +205,11 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
 
     Raises Overtaken where that is not the change from what is known any more.
     """
-    if plan is None and one.batch_id and one.changes.nothing and one.settings == one.before:
+    told_anew, passwords_at = one.settings != one.before, passwords.changed_at(pipeline)
+    if plan is None and one.batch_id and one.changes.nothing and not told_anew:
         with reading(home) as queries:
-            if queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
+            locked = passwords.would_release(queries, one.source, passwords_at)
+            if not locked and queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
     from docmill.service.controlling import supersede
     from docmill.stores.state import State, catalogue, groups, ruling
@@ -225,6 +227,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
             catalogue.remember(tx, one.source, one.settings)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
             ruling.apply(tx, one.source, one.before, one.settings)
+            passwords.release(tx, one.source, passwords_at, whenever=told_anew)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches
             wanted = catalogue.ids_of(tx, one.source, plan.documents) if plan is not None else None

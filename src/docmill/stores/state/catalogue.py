@@ -40,6 +40,11 @@ def ids_of(tx: Transaction, source: str, uris: Iterable[str]) -> tuple[str, ...]
     return tuple(row.id for row in tx.rows(sql, [source, json.dumps(list(uris))]))
 
 
+def sources_of(tx: Transaction, batch_id: int) -> set[str]:
+    """That documents of a batch are of."""
+    return {row.source for row in tx.rows("SELECT DISTINCT source FROM document WHERE batch_id = ?", [batch_id])}
+
+
 def remember(tx: Transaction, name: str, settings: SourceSettings) -> None:
     """What a source was told last, for its next sync."""
     columns = settings.columns()
