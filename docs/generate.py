@@ -7,10 +7,16 @@ from pathlib import Path
 
 import cli_page
 import outcomes_page
+import parameters_page
 import statuses_page
 
 FOLDER = Path(__file__).parent
-PAGES = {"cli.md": cli_page.page, "outcomes.md": outcomes_page.page, "statuses.md": statuses_page.page}
+PAGES = {
+    "cli.md": cli_page.page,
+    "outcomes.md": outcomes_page.page,
+    "parameters.md": parameters_page.page,
+    "statuses.md": statuses_page.page,
+}
 
 
 def main() -> int:
