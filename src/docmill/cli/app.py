@@ -10,6 +10,7 @@ from docmill.cli import (
     deliver,
     documents,
     everyday,
+    files,
     following,
     history,
     lancedb,
@@ -45,6 +46,7 @@ app.add_typer(running.commands)
 app.add_typer(worker.commands)
 app.add_typer(deliver.commands)
 app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
+app.add_typer(files.group, name="files", rich_help_panel=running.PANEL)
 app.add_typer(source.group, name="source", rich_help_panel=running.PANEL)
 app.add_typer(following.commands)
 app.add_typer(upkeep.commands)

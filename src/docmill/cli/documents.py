@@ -7,7 +7,7 @@ import typer
 
 from docmill.cli.help import HelpGroup, names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DryRun, Limit, Offset, Yes
+from docmill.cli.options import DocumentType, DryRun, Limit, Offset, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -43,6 +43,7 @@ def list_(
         Status | None,
         typer.Option("--status", metavar="STATUS", show_default=False, help=f"Only these: {names_of(Status, ', ')}."),
     ] = None,
+    type: DocumentType = None,  # noqa: A002 - the option's name
     uri_prefix: Annotated[
         str | None,
         typer.Option("--uri-prefix", metavar="TEXT", show_default=False, help="Only URIs that begin so."),
@@ -65,12 +66,13 @@ def list_(
         status=status.value if status else None,
         state="deleted" if gone else "active",
         prefix=uri_prefix,
+        type=type,
     )
 
 
 @command(group, "show", example="docmill documents show 2024/report.pdf")
 def show(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
-    """Show one document: its file, its state, where its passages lie, and why it failed."""
+    """Show one document: its file, its state, where its passages lie, and why it failed or is degraded."""
     from docmill.service import documents
 
     return documents.show_document(invocation.settings(), uri, source=source)

@@ -55,6 +55,9 @@ NoPrune = Annotated[
     bool, typer.Option("--no-prune", help="Delete nothing: documents whose files are gone stay in the index.")
 ]
 Checksum = Annotated[bool, typer.Option("--checksum", help="Read every file, whatever its times and its size say.")]
+DocumentType = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", show_default=False, help="Only these, such as pdf or markdown.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 FailOnDegraded = Annotated[

@@ -1,9 +1,11 @@
-"""Documents looked up: lists, one of them, and its history."""
+"""Documents looked up: lists, the files of a batch, one document, and its history."""
 
 from __future__ import annotations
 
 import json
+from pathlib import PurePosixPath
 
+from docmill.domain import outcomes
 from docmill.domain.places import document_path
 from docmill.domain.results import (
     DocumentHistory,
@@ -12,11 +14,14 @@ from docmill.domain.results import (
     DocumentRecord,
     DocumentShown,
     DocumentVersionEvent,
+    FileList,
+    FileRecord,
+    ReasonShown,
 )
 from docmill.filetypes import type_by_name
 from docmill.service import shapes
 from docmill.settings import Settings, find_home
-from docmill.stores import document_queries
+from docmill.stores import document_queries, outcome_queries
 from docmill.stores.document_queries import ChosenDocuments
 from docmill.stores.queries import Row, reading
 
@@ -33,13 +38,52 @@ def list_documents(
     status: str | None = None,
     state: str | None = "active",
     prefix: str | None = None,
+    type: str | None = None,  # noqa: A002 - the field's name in the JSON contract
 ) -> DocumentList:
     """Documents of the home, by source and URI. ``state`` None: also those that are gone. Raises BatchNotFound."""
     with reading(find_home(settings)) as queries, queries.snapshot():
         batch_id = queries.batch(batch)["id"] if batch is not None else None
-        chosen = ChosenDocuments(source, batch_id, state, status, prefix, limit, offset)
+        chosen = ChosenDocuments(source, batch_id, state, status, prefix, type, limit=limit, offset=offset)
         total, rows = document_queries.list_documents(queries, chosen)
     return DocumentList(documents=[record(row) for row in rows], total=total, limit=limit, offset=offset)
+
+
+def list_files(
+    settings: Settings,
+    batch: str,
+    *,
+    limit: int,
+    offset: int,
+    status: str | None = None,
+    type: str | None = None,  # noqa: A002 - as above
+    stage: str | None = None,
+    has_errors: bool = False,
+    reason: str | None = None,
+) -> FileList:
+    """The documents of a batch by source and URI, with what became of each. Raises BatchNotFound."""
+    with reading(find_home(settings)) as queries, queries.snapshot():
+        batch_id = queries.batch(batch)["id"]
+        chosen = ChosenDocuments(
+            batch_id=batch_id,
+            status=status,
+            type=type,
+            stage=stage,
+            has_errors=has_errors,
+            reason=reason,
+            limit=limit,
+            offset=offset,
+        )
+        total, rows = document_queries.list_documents(queries, chosen)
+        counts = outcome_queries.count_outcomes(queries, *chosen.where(queries))
+    return FileList(
+        batch_id=batch_id,
+        has_errors=has_errors,
+        outcomes=shapes.outcomes(counts),
+        files=[_file(row) for row in rows],
+        total=total,
+        limit=limit,
+        offset=offset,
+    )
 
 
 def show_document(settings: Settings, named: str, *, source: str | None = None) -> DocumentShown:
@@ -48,6 +92,8 @@ def show_document(settings: Settings, named: str, *, source: str | None = None) 
     with reading(home) as queries, queries.snapshot():
         row = document_queries.document(queries, named, source, EVERY_STATE)
         places = document_queries.placements(queries, row["id"])
+        warnings = outcome_queries.warnings_of_parsing(queries, row["id"], row["version"])
+    reasons = outcome_queries.reasons_of(row)
     return DocumentShown(
         document=record(row),
         path=str(document_path(home, row["folder"], row["uri"], row["content_hash"], row["suffix"], row["parent_id"])),
@@ -63,7 +109,10 @@ def show_document(settings: Settings, named: str, *, source: str | None = None) 
             )
             for place in places
         ],
-        error=shapes.problem(row) if row["error_code"] else None,
+        error=shapes.problem(row) if row["outcome"] == "failed" else None,
+        reasons=[_reason(code, warnings) for code in reasons],
+        warnings=[each for each in warnings if each.partition(": ")[0] not in reasons],
+        text_yield=shapes.text_yield(row),
     )
 
 
@@ -89,20 +138,58 @@ def history(
 
 def record(row: Row) -> DocumentRecord:
     """Of a row that :mod:`docmill.stores.document_queries` selected."""
+    reasons = outcome_queries.reasons_of(row)
     return DocumentRecord(
         document_id=row["id"],
         uri=row["uri"],
         source=row["source"],
         batch_id=row["batch_id"],
-        type=row["type"] or type_by_name(f"x{row['suffix']}"),
+        type=_type(row),
         state=row["state"],
         status=row["status"],
-        degraded=bool(row["degraded"]),
+        degraded=bool(reasons),
+        reasons=reasons,
         version=row["version"],
         content_hash=row["content_hash"],
         size_bytes=row["size_bytes"],
         chunk_count=row["chunk_count"],
-        error_code=row["error_code"],
+        error_code=row["error_code"] if row["outcome"] == "failed" else None,
         first_seen_at=row["first_seen_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _file(row: Row) -> FileRecord:
+    reasons, found = outcome_queries.reasons_of(row), shapes.text_yield(row)
+    problem = shapes.problem(row) if row["outcome"] == "failed" else None
+    return FileRecord(
+        document_id=row["id"],
+        uri=row["uri"],
+        filename=PurePosixPath(row["uri"]).name,
+        type=_type(row),
+        status=row["status"],
+        degraded=bool(reasons),
+        reasons=reasons,
+        stage=row["stage"],
+        pages=found.pages if found else None,
+        size_bytes=row["size_bytes"],
+        chunk_count=row["chunk_count"],
+        text_yield=found,
+        error_code=problem.error_code if problem else None,
+        error_message=problem.error_message if problem else None,
+        hint=problem.hint if problem else None,
+        permanent=problem.permanent if problem else None,
+        occurred_at=problem.occurred_at if problem else None,
+        retry_count=row["retry_count"],
+    )
+
+
+def _reason(code: str, warnings: list[str]) -> ReasonShown:
+    messages = [message for each in warnings for name, _, message in [each.partition(": ")] if name == code]
+    return ReasonShown(
+        code=code, meaning=outcomes.reason_meaning(code), hint=outcomes.reason_hint(code), messages=messages
+    )
+
+
+def _type(row: Row) -> str | None:
+    return row["type"] or type_by_name(f"x{row['suffix']}")

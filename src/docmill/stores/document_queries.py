@@ -2,55 +2,95 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from docmill.errors import DocumentNotFound, UsageError
-from docmill.stores.queries import Queries, Row
+from docmill.filetypes import type_by_name
+from docmill.stores.outcome_queries import DEGRADED, FAILED, REASONS
+from docmill.stores.queries import OF_BATCH, Queries, Row
 
 # How the current content of a document stands: a run that is under way says more than how the last one ended.
 _STATUS = (
     "CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running') THEN 'running'"
     " ELSE COALESCE(d.outcome, 'pending') END"
 )
-_SELECT = f"SELECT d.*, {_STATUS} AS status, s.folder FROM document d LEFT JOIN source s ON s.name = d.source"  # noqa: S608 - a constant
+# Where it has failed, or is now.
+_STAGE = (
+    f"CASE {_STATUS} WHEN 'failed' THEN d.error_stage WHEN 'running' THEN (SELECT t.name FROM run r"  # noqa: S608 - a constant
+    " JOIN run_step t ON t.run_id = r.id WHERE r.document_id = d.id AND r.status = 'running'"
+    " AND t.status NOT IN ('completed', 'skipped') ORDER BY r.id DESC, t.number LIMIT 1) END"
+)
+_SELECT = (
+    f"SELECT d.*, {_STATUS} AS status, {_STAGE} AS stage, s.folder FROM document d"  # noqa: S608 - a constant
+    " LEFT JOIN source s ON s.name = d.source"
+)
+
+_OF_CODE = f"({FAILED} AND d.error_code = ? OR {DEGRADED} AND ? IN (SELECT value FROM json_each({REASONS})))"  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenDocuments:
-    """Which documents, and which page of them. None: all."""
+    """Which documents, and which page of them. None: all.
+
+    status:     pending, running, completed, failed; or degraded, which are some of the completed ones.
+    type:       what they were found to be, or what their names promise where they have not been read.
+    stage:      the name of the step at which they failed, or are.
+    has_errors: only those that failed or are degraded.
+    reason:     the code of a failure or of a degradation.
+    """
 
     source: str | None = None
     batch_id: int | None = None
     state: str | None = "active"
     status: str | None = None
     prefix: str | None = None
+    type: str | None = None
+    stage: str | None = None
+    has_errors: bool = False
+    reason: str | None = None
     limit: int = 50
     offset: int = 0
 
-    def where(self) -> tuple[str, list[Any]]:
+    def where(self, queries: Queries) -> tuple[str, list[Any]]:
+        """The condition on ``document d``, and its values."""
+        degraded = self.status == "degraded"
         given = {
             "d.source = ?": self.source,
-            "d.batch_id = ?": self.batch_id,
+            OF_BATCH.replace("?1", "?"): self.batch_id,
             "d.state = ?": self.state,
-            f"{_STATUS} = ?": self.status,
+            f"{_STATUS} = ?": "completed" if degraded else self.status,
             "substr(d.uri, 1, length(?)) = ?": self.prefix,
+            f"{_STAGE} = ?": self.stage,
+            _OF_CODE: self.reason,
         }
         terms, values = ["1"], list[Any]()
         for term, value in given.items():
             if value is not None:
                 terms.append(term)
                 values += [value] * term.count("?")
+        terms += [DEGRADED] if degraded else []
+        terms += [f"({FAILED} OR {DEGRADED})"] if self.has_errors else []
+        if self.type is not None:
+            terms.append("(d.type = ? OR d.type IS NULL AND d.suffix IN (SELECT value FROM json_each(?)))")
+            values += [self.type, json.dumps(_suffixes(queries, self.type))]
         return " AND ".join(terms), values
 
 
 def list_documents(queries: Queries, chosen: ChosenDocuments) -> tuple[int, list[Row]]:
     """Total and one page, by source and URI."""
-    where, values = chosen.where()
+    where, values = chosen.where(queries)
     total = int(queries.value(f"SELECT COUNT(*) FROM document d WHERE {where}", values))  # noqa: S608 - our own terms
     sql = f"{_SELECT} WHERE {where} ORDER BY d.source, d.uri, d.updated_at DESC LIMIT ? OFFSET ?"
     return total, queries.rows(sql, [*values, chosen.limit, chosen.offset])
+
+
+def _suffixes(queries: Queries, type_: str) -> list[str]:
+    """Those, among the suffixes of documents that nobody has read, that promise a type."""
+    rows = queries.rows("SELECT DISTINCT suffix FROM document WHERE type IS NULL")
+    return [row["suffix"] for row in rows if type_by_name(f"x{row['suffix']}") == type_]
 
 
 def document(queries: Queries, named: str, source: str | None, states: Sequence[str] = ("active",)) -> Row:

@@ -16,6 +16,8 @@ from docmill.stores.queries import Queries, Row
 FAILED = "d.outcome = 'failed'"
 DEGRADED = "(d.outcome = 'completed' AND d.degraded = 1)"
 MOST_LISTED = 1000
+NOT_RECORDED = "NOT_RECORDED"  # of what an earlier docmill found degraded
+REASONS = f"IIF(d.degraded = 1 AND d.reasons = '[]', '[\"{NOT_RECORDED}\"]', d.reasons)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,18 @@ class Counts:
 def count_outcomes(queries: Queries, condition: str, values: Sequence[Any]) -> Counts:
     """Of the documents that are in use."""
     rows = queries.rows(
-        f"SELECT {FAILED} AS failed, d.error_code AS code, d.reasons, COUNT(*) AS n FROM document d"  # noqa: S608 - our own condition
-        f" WHERE d.state = 'active' AND ({FAILED} OR {DEGRADED}) AND {condition} GROUP BY 1, 2, 3",
+        "SELECT d.outcome, d.degraded, d.error_code, d.reasons, COUNT(*) AS n FROM document d"  # noqa: S608 - our own condition
+        f" WHERE d.state = 'active' AND ({FAILED} OR {DEGRADED}) AND {condition} GROUP BY 1, 2, 3, 4",
         values,
     )
-    failed, degraded = Counter[str](), Counter[str]()
+    failed, degraded, documents = Counter[str](), Counter[str](), 0
     for row in rows:
-        if row["failed"]:
-            failed[row["code"]] += row["n"]
+        if row["outcome"] == "failed":
+            failed[row["error_code"]] += row["n"]
         else:
             degraded.update(dict.fromkeys(reasons_of(row), row["n"]))
-    return Counts(failed, degraded, sum(row["n"] for row in rows if not row["failed"]))
+            documents += row["n"]
+    return Counts(failed, degraded, documents)
 
 
 def failed_documents(queries: Queries, condition: str, values: Sequence[Any]) -> list[Row]:
@@ -53,9 +56,10 @@ def degraded_documents(queries: Queries, condition: str, values: Sequence[Any]) 
 
 
 def reasons_of(row: Row) -> list[str]:
-    """Codes that say why a degraded document is so; what an earlier docmill stored has none of its own."""
-    reasons: list[str] = json.loads(row["reasons"])
-    return reasons or ["NOT_RECORDED"]
+    """Codes that say why a document is degraded. Empty where it is not."""
+    if row["outcome"] != "completed" or not row["degraded"]:
+        return []
+    return list(json.loads(row["reasons"])) or [NOT_RECORDED]
 
 
 def warnings_of_parsing(queries: Queries, document_id: str, version: int) -> list[str]:

@@ -7,14 +7,17 @@ from rich.text import Text
 
 from docmill.cli.console import safe
 from docmill.cli.text.dispatch import View, render
+from docmill.cli.text.outcomes import page_words, silent_pages
 from docmill.cli.text.pieces import count, moment, more, pairs, size, status_text, table
 from docmill.domain.results import (
     DocumentDeleted,
     DocumentHistory,
     DocumentList,
     DocumentPlacement,
+    DocumentRecord,
     DocumentRestored,
     DocumentShown,
+    ReasonShown,
 )
 
 
@@ -28,7 +31,7 @@ def _(result: DocumentList, view: View) -> list[RenderableType]:  # noqa: ARG001
             Text(safe(each.uri), style="bold"),
             safe(each.source),
             safe(each.type or ""),
-            status_text(each.error_code or each.status),
+            _status(each),
             f"{each.chunk_count:,}",
             str(each.version),
             size(each.size_bytes),
@@ -52,6 +55,10 @@ def _(result: DocumentShown, view: View) -> list[RenderableType]:  # noqa: ARG00
                 ("status", f"{each.status}{', degraded' if each.degraded else ''}{state}"),
                 ("error", f"{error.error_code} at {error.stage}: {error.error_message}" if error else None),
                 ("hint", error.hint if error else None),
+                *(("degraded" if n == 0 else "", _reason(reason)) for n, reason in enumerate(result.reasons)),
+                *(("warning", each) for each in result.warnings),
+                ("text", page_words(result.text_yield) if result.text_yield else None),
+                ("no text on", silent_pages(result.text_yield)),
                 ("version", f"{each.version}, since {moment(each.updated_at)}"),
                 ("content", each.content_hash),
                 *(("metadata" if n == 0 else "", f"{key}: {value}") for n, (key, value) in _numbered(result.metadata)),
@@ -91,6 +98,18 @@ def _(result: DocumentDeleted, view: View) -> list[RenderableType]:  # noqa: ARG
 @render.register
 def _(result: DocumentRestored, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
     return [Text(safe(result.message))]
+
+
+def _status(each: DocumentRecord) -> Text:
+    if each.degraded:
+        return Text("degraded", style="yellow")
+    failed = each.status == "failed" and each.error_code
+    return Text(safe(each.error_code), style="red") if failed else status_text(each.status)
+
+
+def _reason(reason: ReasonShown) -> str:
+    said = "; ".join(reason.messages) or reason.meaning
+    return f"{reason.code}: {said}" if said else reason.code
 
 
 def _numbered(metadata: dict[str, object]) -> list[tuple[int, tuple[str, object]]]:

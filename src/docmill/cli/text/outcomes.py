@@ -21,6 +21,7 @@ from docmill.domain.results import DegradedDocument, DocumentProblem, Outcomes, 
 EXAMPLES = 5  # names shown of each group
 HINTS = 2  # told of each group, where its documents have several
 INDENT = 7
+_MOST_SPANS = 20
 NAME_WIDTH = 40  # columns; longer names push what is said of them to the right
 
 
@@ -35,13 +36,13 @@ class Group:
     hints: Counter[str] = field(default_factory=Counter)
     members: list[tuple[str, str]] = field(default_factory=list)
 
-    def lines(self, most: int | None) -> list[RenderableType]:
-        """``most`` None: every member, and nothing is cut where the terminal ends."""
+    def lines(self, most: int | None, *, cut: bool) -> list[RenderableType]:
+        """``most`` members, None: every one. ``cut``: what is said of one where the terminal ends."""
         head = Text.assemble((f"{self.number:>5,}  ", f"bold {self.style}"), (safe(self.code), self.style))
         lines: list[RenderableType] = [head.append(f"  {self.meaning}", style="default") if self.meaning else head]
         shown = self.members[:most]
         width = min(NAME_WIDTH, max((len(safe(uri)) for uri, _words in shown), default=0))
-        lines += [_member(uri, words, width, cut=most is not None) for uri, words in shown]
+        lines += [_member(uri, words, width, cut=cut) for uri, words in shown]
         if self.number > len(shown):
             how = " (-v shows all)" if len(self.members) > len(shown) else ""
             lines.append(Text(f"{' ' * INDENT}… and {self.number - len(shown):,} more{how}", style="dim"))
@@ -52,20 +53,31 @@ class Group:
 
 
 def problems(
-    errors: Sequence[DocumentProblem], *, verbose: bool, counts: Mapping[str, int] | None = None
+    errors: Sequence[DocumentProblem],
+    *,
+    verbose: bool = False,
+    most: int | None = EXAMPLES,
+    counts: Mapping[str, int] | None = None,
 ) -> list[RenderableType]:
-    """Errors by their code, most frequent first. ``counts``: of each code, where not every error is there."""
+    """Errors by their code, most frequent first. ``counts``: of each code, where not every error is there.
+
+    ``most``: names of each group; verbose: all of them, and nothing is cut.
+    """
     groups: dict[str, Group] = {}
     for error in errors:
         group = groups.setdefault(error.error_code, Group(error.error_code, 0, "red"))
         group.number += 1
         group.members.append((error.uri, error.error_message))
         group.hints.update([error.hint] if error.hint else [])
-    return _all(groups.values(), counts, EXAMPLES if not verbose else None)
+    return _all(groups.values(), counts, most, verbose=verbose)
 
 
 def degradations(
-    documents: Sequence[DegradedDocument], counts: Mapping[str, int], *, most: int | None = EXAMPLES
+    documents: Sequence[DegradedDocument],
+    counts: Mapping[str, int],
+    *,
+    verbose: bool = False,
+    most: int | None = EXAMPLES,
 ) -> list[RenderableType]:
     """Degraded documents by their reasons, most frequent first; one that has several is in each group."""
     groups: dict[str, Group] = {}
@@ -74,7 +86,7 @@ def degradations(
         found = [(each.uri, _of_pages(code, each.text_yield)) for each in documents if code in each.reasons]
         hints = Counter([hint] if hint else [])
         groups[code] = Group(code, len(found), "yellow", outcomes.reason_meaning(code), hints, found)
-    return _all(groups.values(), counts, most)
+    return _all(groups.values(), counts, most, verbose=verbose)
 
 
 def endings(
@@ -84,19 +96,23 @@ def endings(
     *,
     verbose: bool,
     brief: bool = False,
+    most: int | None = EXAMPLES,
 ) -> list[RenderableType]:
-    """Both kinds under their headings. ``brief``: of the degraded ones, how many, as they are no news."""
+    """Both kinds under their headings, with ``most`` names in each group.
+
+    ``brief``: of the degraded ones, how many, as they are no news.
+    """
     lines: list[RenderableType] = []
     if errors:
         number = max(counts.failed_documents, len(errors))
         lines += [Text(""), Text(f"{count(number, 'document')} failed", style="bold red")]
-        lines += problems(errors, verbose=verbose, counts=counts.failed)
+        lines += problems(errors, verbose=verbose, most=most, counts=counts.failed)
     if counts.degraded_documents:
         head = Text(f"{count(counts.degraded_documents, 'document')} degraded", style="bold yellow")
         if brief and not verbose:
             return [*lines, Text(""), head.append(f"  {in_short(counts.degraded)}", style="not bold dim")]
         lines += [Text(""), head]
-        lines += degradations(degraded, counts.degraded, most=None if verbose else EXAMPLES)
+        lines += degradations(degraded, counts.degraded, verbose=verbose, most=most)
     return lines
 
 
@@ -112,17 +128,34 @@ def page_words(found: TextYield) -> str:
     return f"{on}, {count(round(found.characters_per_page), 'character')} a page"
 
 
+def silent_pages(found: TextYield | None) -> str | None:
+    """``pages 4-6, 9``."""
+    if found is None or not found.without_text:
+        return None
+    spans: list[list[int]] = []
+    for page in found.without_text:
+        if spans and spans[-1][1] == page - 1:
+            spans[-1][1] = page
+        else:
+            spans.append([page, page])
+    written = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    rest = f" and {len(spans) - _MOST_SPANS:,} more spans" if len(spans) > _MOST_SPANS else ""
+    return f"page{'' if len(found.without_text) == 1 else 's'} {', '.join(written[:_MOST_SPANS])}{rest}"
+
+
 def _of_pages(code: str, found: TextYield | None) -> str:
     if code != "PAGES_WITHOUT_TEXT" or found is None:
         return ""
     return f"{len(found.without_text):,} of {count(found.pages, 'page')}"
 
 
-def _all(groups: Iterable[Group], counts: Mapping[str, int] | None, most: int | None) -> list[RenderableType]:
+def _all(
+    groups: Iterable[Group], counts: Mapping[str, int] | None, most: int | None, *, verbose: bool
+) -> list[RenderableType]:
     for group in groups:
         group.number = max(group.number, (counts or {}).get(group.code, 0))
     ordered = sorted(groups, key=lambda group: (-group.number, group.code))
-    return [line for group in ordered for line in group.lines(most)]
+    return [line for group in ordered for line in group.lines(None if verbose else most, cut=not verbose)]
 
 
 def _member(uri: str, words: str, width: int, *, cut: bool) -> Text:

@@ -32,7 +32,9 @@ from docmill.domain.results.documents import (
     DocumentRestored,
     DocumentShown,
     DocumentVersionEvent,
+    ReasonShown,
 )
+from docmill.domain.results.files import FileList, FileRecord
 from docmill.domain.results.history import (
     ActiveBatch,
     ActiveBatches,
@@ -186,6 +188,8 @@ __all__ = [
     "EngineHolder",
     "ExportResult",
     "FileCounts",
+    "FileList",
+    "FileRecord",
     "FolderWatched",
     "Followed",
     "GcResult",
@@ -222,6 +226,7 @@ __all__ = [
     "Problem",
     "Progress",
     "ProgressSaved",
+    "ReasonShown",
     "Result",
     "RetryPolicy",
     "RunCounts",

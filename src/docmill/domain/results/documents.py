@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from docmill.domain.results.history import DeletionCounts
-from docmill.domain.results.shared import DocumentProblem, Page, Result
+from docmill.domain.results.shared import DocumentProblem, Page, Result, TextYield
 
 
 class DocumentRecord(Result):
@@ -19,6 +21,7 @@ class DocumentRecord(Result):
     state: str
     status: str
     degraded: bool
+    reasons: list[str] = Field(default_factory=list)
     version: int
     content_hash: str
     size_bytes: int
@@ -42,9 +45,19 @@ class DocumentPlacement(Result):
     updated_at: str
 
 
+class ReasonShown(Result):
+    """Why a document is degraded. ``messages``: what its parser said of it, each time."""
+
+    code: str
+    meaning: str | None
+    hint: str | None
+    messages: list[str]
+
+
 class DocumentShown(Result):
     """``path`` is where its file lies, or lay; of what was fetched, its copy. ``origin``: what its server said of it,
-    ``{"url", "etag", "last_modified", "fetched_at"}``.
+    ``{"url", "etag", "last_modified", "fetched_at"}``. ``warnings``: of its parser, those that degrade nothing, as
+    ``CODE: message``.
     """
 
     document: DocumentRecord
@@ -52,6 +65,9 @@ class DocumentShown(Result):
     metadata: dict[str, Any]
     databases: list[DocumentPlacement]
     error: DocumentProblem | None
+    reasons: list[ReasonShown] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    text_yield: TextYield | None = None
     origin: dict[str, str] | None = None
 
 
