@@ -60,7 +60,139 @@ WORKED = r.WorkerResult(
     stopped_by=None,
     reason="1 document failed",
 )
+SCANNED = r.TextYield(pages=30, characters=21000, characters_per_page=700.0, without_text=[4, 5, 6, 9])
+GOOD = r.FileRecord(
+    document_id=ID,
+    uri="old/fi\x1b[2Jle [red].md",
+    filename="file.md",
+    type="markdown",
+    status="completed",
+    degraded=False,
+    reasons=[],
+    stage=None,
+    pages=None,
+    size_bytes=2048,
+    chunk_count=1200,
+    text_yield=None,
+    error_code=None,
+    error_message=None,
+    hint=None,
+    permanent=None,
+    occurred_at=None,
+    retry_count=0,
+)
+SCAN = GOOD.model_copy(
+    update={
+        "uri": "scans/letters.pdf",
+        "type": "pdf",
+        "degraded": True,
+        "reasons": ["PAGES_WITHOUT_TEXT", "THEIR\x1b[1m_OWN"],
+        "pages": 30,
+        "text_yield": SCANNED,
+    }
+)
+BAD = GOOD.model_copy(
+    update={
+        "uri": "bad.pdf",
+        "type": "pdf",
+        "status": "failed",
+        "stage": "parse",
+        "error_code": "CORRUPTED_FILE",
+        "error_message": "no page can be \x1b]0;x\x07read, as the file is cut off in the middle of its first page",
+        "hint": "open it in a viewer",
+        "permanent": True,
+        "occurred_at": AT,
+    }
+)
+OUTCOMES = r.Outcomes(
+    failed_documents=3,
+    degraded_documents=1,
+    failed={"CORRUPTED_FILE": 3},
+    degraded={"PAGES_WITHOUT_TEXT": 1, "THEIR\x1b[1m_OWN": 1},
+)
+FILES = r.FileList(
+    batch_id=3, has_errors=False, outcomes=OUTCOMES, files=[GOOD, SCAN, BAD], total=240, limit=3, offset=0
+)
+HELD = r.QuarantinedDocument(
+    document_id=ID,
+    uri="scans/bo\x1b[2Jmb [red].pdf",
+    filename="bomb.pdf",
+    stage="validate",
+    error_code="WORKER_CRASHED",
+    error_message="it took 3 workers down",
+    occurred_at=AT,
+    retry_count=0,
+    hint="`docmill quarantine show URI` tells how",
+    source="papers",
+    batch_id=3,
+    type="pdf",
+    size_bytes=2048,
+    held=True,
+    worker_deaths=3,
+    exit_code=-6,
+    signal="SIGABRT",
+    last_words="std::bad\x1b[1m_alloc",
+)
+DUE = HELD.model_copy(
+    update={
+        "uri": "slow.pdf",
+        "error_code": "TIMEOUT",
+        "held": False,
+        "permanent": False,
+        "worker_deaths": 0,
+        "exit_code": None,
+        "signal": None,
+        "last_words": None,
+    }
+)
+DIED = r.WorkerDeath(at=AT, run_group_id=4, exit_code=-6, signal="SIGABRT", last_words="std::bad\x1b[1m_alloc")
+RELEASED = r.QuarantineReleased(
+    dry_run=False,
+    message="released 1 document: the next sync or start tries again",
+    total=1,
+    documents=[
+        r.ReleasedDocument(
+            document_id=ID, uri="bo\x1b[2Jmb.pdf", source="papers", batch_id=3, error_code="WORKER_CRASHED"
+        )
+    ],
+)
 SAMPLES: dict[str, r.Result] = {
+    "quarantine": r.QuarantineList(documents=[HELD, DUE], held=1, total=2, limit=50, offset=0),
+    "quarantine-none": r.QuarantineList(documents=[], held=0, total=0, limit=50, offset=0),
+    "quarantine-shown": r.QuarantineShown(
+        document=HELD,
+        deaths=[DIED, DIED.model_copy(update={"exit_code": 3, "signal": None, "last_words": None})],
+        logs=[
+            r.LogRecord(
+                timestamp=AT, level="warning", message="its worker died", context={"crashes": 1}, run_group_id=4
+            )
+        ],
+    ),
+    "quarantine-released": RELEASED,
+    "quarantine-dry": RELEASED.model_copy(update={"dry_run": True, "message": "1 document would be released"}),
+    "files": FILES,
+    "files-with-errors": FILES.model_copy(update={"has_errors": True, "files": [SCAN, BAD], "total": 4, "limit": 2}),
+    "files-none": FILES.model_copy(update={"files": [], "total": 0}),
+    "files-none-with-errors": FILES.model_copy(update={"files": [], "total": 0, "has_errors": True}),
+    "document-degraded": r.DocumentShown(
+        document=RECORD,
+        path="/papers/old/letters.pdf",
+        metadata={},
+        databases=[],
+        error=None,
+        reasons=[
+            r.ReasonShown(
+                code="PAGES_WITHOUT_TEXT",
+                meaning="pages without text",
+                hint="OCR",
+                messages=["4 of 30 pages show something but hold no text: 4, 5, 6, 9"],
+            ),
+            r.ReasonShown(code="PAGE_FAILED", meaning="pages were skipped", hint=None, messages=["page 7", "page 8"]),
+            r.ReasonShown(code="THEIR\x1b[1m_OWN", meaning=None, hint=None, messages=[]),
+        ],
+        warnings=["DECODE_FALLBACK: not UTF-8; read as cp1252"],
+        text_yield=SCANNED,
+    ),
     "documents": r.DocumentList(documents=[RECORD, FAILED], total=3, limit=2, offset=0),
     "documents-none": r.DocumentList(documents=[], total=0, limit=50, offset=0),
     "document": r.DocumentShown(

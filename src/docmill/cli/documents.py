@@ -7,7 +7,7 @@ import typer
 
 from docmill.cli.help import HelpGroup, names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DocumentType, DryRun, Limit, Offset, Yes
+from docmill.cli.options import DocumentType, DryRun, InBatch, Limit, Offset, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -36,9 +36,7 @@ def list_(
     source: Annotated[
         str | None, typer.Option("--source", metavar="NAME", show_default=False, help="Only of this source.")
     ] = None,
-    batch: Annotated[
-        str | None, typer.Option("--batch", "-b", metavar="BATCH", show_default=False, help="Only of this batch.")
-    ] = None,
+    batch: InBatch = None,
     status: Annotated[
         Status | None,
         typer.Option("--status", metavar="STATUS", show_default=False, help=f"Only these: {names_of(Status, ', ')}."),

@@ -55,6 +55,9 @@ NoPrune = Annotated[
     bool, typer.Option("--no-prune", help="Delete nothing: documents whose files are gone stay in the index.")
 ]
 Checksum = Annotated[bool, typer.Option("--checksum", help="Read every file, whatever its times and its size say.")]
+InBatch = Annotated[
+    str | None, typer.Option("--batch", "-b", metavar="BATCH", show_default=False, help="Only of this batch.")
+]
 DocumentType = Annotated[
     str | None, typer.Option("--type", metavar="TYPE", show_default=False, help="Only these, such as pdf or markdown.")
 ]

@@ -302,8 +302,12 @@ def wait(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", min=0, show_default=False, help="Then exit 8; the work goes on."),
     ] = None,
+    fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Wait until nothing of a batch is running or pending, and exit as its work ended."""
+    from docmill.cli.degraded import judged
     from docmill.service import waiting
 
-    return waiting.wait(invocation.settings(), invocation.reporter(), batch, run_group=run_group, timeout=timeout)
+    settings, reporter = invocation.settings(), invocation.reporter()
+    result = waiting.wait(settings, reporter, batch, run_group=run_group, timeout=timeout)
+    return judged(result, fail_on_degraded=fail_on_degraded)

@@ -7,7 +7,7 @@ import typer
 
 from docmill.cli.everyday import PANEL
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Exclude, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
+from docmill.cli.options import Exclude, FailOnDegraded, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -62,12 +62,14 @@ def watch(
             "--poll", metavar="SECONDS", min=0.1, max=86_400, show_default=False, help="Look so often; use no events."
         ),
     ] = None,
+    fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Keep the index like folders: what changes is searchable within seconds. A signal ends it in good order, exit 0.
 
     A folder that goes away keeps its documents and is waited for. What `sync` would refuse is told once and tried
     again.
     """
+    from docmill.cli.degraded import judged
     from docmill.service import watching
 
     options = watching.SyncOptions(
@@ -80,7 +82,7 @@ def watch(
         allow_mass_delete=allow_mass_delete,
         prune=not no_prune,
     )
-    return watching.watch(
+    result = watching.watch(
         invocation.settings(),
         invocation.reporter(),
         folders or [],
@@ -90,3 +92,4 @@ def watch(
         rescan=rescan,
         poll=poll,
     )
+    return judged(result, fail_on_degraded=fail_on_degraded)

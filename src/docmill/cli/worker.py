@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import FailOnDegraded
 from docmill.cli.running import PANEL
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def worker(
     poll: Annotated[
         float, typer.Option("--poll", metavar="SECONDS", min=0.1, max=3600, help="Between two looks while idle.")
     ] = 1.0,
+    fail_on_degraded: FailOnDegraded = False,
 ) -> "Result":
     """Run what is due or unfinished, and wait for more. A signal ends it in good order, with exit 0."""
+    from docmill.cli.degraded import judged
     from docmill.service import working
 
-    return working.work(invocation.settings(), invocation.reporter(), once=once, poll=poll)
+    result = working.work(invocation.settings(), invocation.reporter(), once=once, poll=poll)
+    return judged(result, fail_on_degraded=fail_on_degraded)

@@ -50,6 +50,9 @@ REASONS: Final[dict[str, Reason]] = {
     ),
 }
 
+# What a document fails with that took a worker down, or that had to be ended: by the clock, or for its memory.
+QUARANTINED: Final = ("OUT_OF_MEMORY", "TIMEOUT", "WORKER_CRASHED")
+
 
 def failures() -> dict[str, type[DocumentError]]:
     """Every code that a document can fail with, but for those of plug-ins."""

@@ -40,6 +40,7 @@ class ChosenDocuments:
     stage:      the name of the step at which they failed, or are.
     has_errors: only those that failed or are degraded.
     reason:     the code of a failure or of a degradation.
+    codes:      only those that failed with one of them.
     """
 
     source: str | None = None
@@ -51,6 +52,7 @@ class ChosenDocuments:
     stage: str | None = None
     has_errors: bool = False
     reason: str | None = None
+    codes: Sequence[str] = ()
     limit: int = 50
     offset: int = 0
 
@@ -73,6 +75,9 @@ class ChosenDocuments:
                 values += [value] * term.count("?")
         terms += [DEGRADED] if degraded else []
         terms += [f"({FAILED} OR {DEGRADED})"] if self.has_errors else []
+        if self.codes:
+            terms += [FAILED, "d.error_code IN (SELECT value FROM json_each(?))"]
+            values.append(json.dumps(self.codes))
         if self.type is not None:
             terms.append("(d.type = ? OR d.type IS NULL AND d.suffix IN (SELECT value FROM json_each(?)))")
             values += [self.type, json.dumps(_suffixes(queries, self.type))]

@@ -214,6 +214,28 @@ def log_entries(
     return queries.rows(sql, [batch_id, *levels, limit, offset])[::-1]
 
 
+def log_entries_of_document(queries: Queries, document_id: str, limit: int = 100) -> list[Row]:
+    """The newest entries that are about a document, oldest of them first, in the logs of all batches."""
+    sql = "SELECT * FROM log_entry WHERE json_extract(context, '$.document_id') = ? ORDER BY id DESC LIMIT ?"
+    return queries.rows(sql, [document_id, limit])[::-1]
+
+
+def worker_deaths(queries: Queries, document_id: str | None = None) -> list[Row]:
+    """The entries that tell of a worker's death, oldest first: of one document, or of all."""
+    code, about = "json_extract(context, '$.exit_code')", "json_extract(context, '$.document_id')"
+    return queries.rows(
+        f"SELECT * FROM log_entry WHERE context LIKE '%\"exit_code\"%' AND {code} IS NOT NULL"  # noqa: S608 - a constant
+        f" AND {about} = COALESCE(?, {about}) ORDER BY id",
+        [document_id],
+    )
+
+
+def crashes(queries: Queries, document_id: str) -> int:
+    """How many workers a document took down in its last run."""
+    sql = "SELECT crashes FROM run WHERE document_id = ? ORDER BY id DESC LIMIT 1"
+    return queries.value(sql, [document_id]) or 0
+
+
 def count_log_entries(queries: Queries, batch_id: int, level: str) -> int:
     levels = LEVELS[LEVELS.index(level) :]
     sql = f"SELECT COUNT(*) FROM log_entry WHERE batch_id = ? AND level IN ({_marks(levels)})"  # noqa: S608 - marks only

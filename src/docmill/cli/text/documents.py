@@ -55,7 +55,7 @@ def _(result: DocumentShown, view: View) -> list[RenderableType]:  # noqa: ARG00
                 ("status", f"{each.status}{', degraded' if each.degraded else ''}{state}"),
                 ("error", f"{error.error_code} at {error.stage}: {error.error_message}" if error else None),
                 ("hint", error.hint if error else None),
-                *(("degraded" if n == 0 else "", _reason(reason)) for n, reason in enumerate(result.reasons)),
+                *(row for reason in result.reasons for row in (("degraded", _reason(reason)), ("hint", reason.hint))),
                 *(("warning", each) for each in result.warnings),
                 ("text", page_words(result.text_yield) if result.text_yield else None),
                 ("no text on", silent_pages(result.text_yield)),

@@ -81,6 +81,14 @@ from docmill.domain.results.planning import (
     StepReason,
     WhyResult,
 )
+from docmill.domain.results.quarantine import (
+    QuarantinedDocument,
+    QuarantineList,
+    QuarantineReleased,
+    QuarantineShown,
+    ReleasedDocument,
+    WorkerDeath,
+)
 from docmill.domain.results.runs import (
     BatchStats,
     BatchStatus,
@@ -226,7 +234,12 @@ __all__ = [
     "Problem",
     "Progress",
     "ProgressSaved",
+    "QuarantineList",
+    "QuarantineReleased",
+    "QuarantineShown",
+    "QuarantinedDocument",
     "ReasonShown",
+    "ReleasedDocument",
     "Result",
     "RetryPolicy",
     "RunCounts",
@@ -268,5 +281,6 @@ __all__ = [
     "VersionInfo",
     "WatchResult",
     "WhyResult",
+    "WorkerDeath",
     "WorkerResult",
 ]
