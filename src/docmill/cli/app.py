@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from docmill import privacy
 from docmill.cli import (
     batch,
     deliver,
@@ -89,6 +90,7 @@ def run(arguments: list[str]) -> int:
     from docmill.cli import boundary
     from docmill.cli.console import tolerate_names
 
+    privacy.keep_private()
     tolerate_names(sys.stdout, sys.stderr)
     invocation = Invocation.guess(arguments)
     try:

@@ -17,11 +17,15 @@ PARSER_ERROR: type[Exception] = next(each for each in typer.BadParameter.__mro__
 
 def fail(error: BaseException, invocation: "Invocation") -> int:
     """Show any error; return its exit code."""
+    if isinstance(error, UnicodeEncodeError) and invocation.not_utf8:
+        error = UsageError("an argument is not UTF-8", hint="`docmill documents list` shows how such files are named")
     known = translate(error)
     if invocation.verbose and not isinstance(error, DocmillError):
         import traceback
 
-        traceback.print_exception(error, file=sys.stderr)
+        from docmill.cli.console import safe_lines
+
+        sys.stderr.write(safe_lines("".join(traceback.format_exception(error))))
     _show(known, invocation)
     return known.exit_code
 

@@ -1,46 +1,23 @@
-"""What reaches a terminal: consoles that take nothing for markup, and text without anything a terminal would obey.
+"""What reaches a terminal: consoles that take nothing for markup, and the ways of writing to them.
 
-Names of files, and texts of documents, come from anywhere. Every renderer puts them through :func:`safe` or
-:func:`safe_lines`; markup is switched off in the consoles themselves, so that ``[red]`` in a name stays ``[red]``.
+Every renderer puts what it shows through :func:`safe` or :func:`safe_lines`; markup is switched off in the consoles
+themselves, so that ``[red]`` in a name stays ``[red]``.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import sys
 from typing import TYPE_CHECKING, TextIO
+
+from docmill.domain.terminal import safe, safe_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console, RenderableType
 
-# CSI; OSC, DCS, SOS, PM and APC up to their end; other two-character escapes: ECMA-48, 5.3 and 5.4.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b[ -/]*[0-~]?"
-)
-# What is left of C0, C1 and DEL; marks that reorder text; invisible fillers and tags; halves of surrogate pairs.
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
-)
-_BREAKS = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 PIPE_WIDTH = 100_000  # nothing is folded or cut where no terminal asks for it
-
-
-def safe(text: object) -> str:
-    """One line that a terminal shows as it is."""
-    return _BREAKS.sub(" ", _cleaned(str(text)))
-
-
-def safe_lines(text: object) -> str:
-    """As :func:`safe`, but line breaks stay."""
-    lines = re.split("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]", str(text))
-    return "\n".join(_cleaned(line).replace("\t", "    ") for line in lines)
 
 
 def stdout_console(*, width: int | None = None) -> Console:
@@ -73,13 +50,20 @@ def tolerate_names(*streams: TextIO) -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _cleaned(text: str) -> str:
-    return _SURROGATES.sub("\ufffd", _UNSAFE.sub("", _ESCAPES.sub("", text)))
-
-
 def _console(stream: TextIO, width: int | None) -> Console:
     from rich.console import Console
 
     if width is None and not stream.isatty():
         width = PIPE_WIDTH
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+
+
+__all__ = [
+    "PIPE_WIDTH",
+    "safe",
+    "safe_lines",
+    "stderr_console",
+    "stdout_console",
+    "tolerate_names",
+    "write_text",
+]

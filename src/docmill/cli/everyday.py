@@ -255,5 +255,7 @@ def export(
     if not to_stdout:
         return result
     if not invocation.quiet and sys.stderr.isatty():
-        sys.stderr.write(f"exported {result.rows:,} chunks of {result.database}\n")
+        from docmill.cli.console import safe
+
+        sys.stderr.write(f"exported {result.rows:,} chunks of {safe(result.database)}\n")
     return None

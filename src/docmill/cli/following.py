@@ -1,6 +1,5 @@
 """``active``, ``logs`` and ``events``: what goes on now, from any shell."""
 
-import json
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -127,8 +126,9 @@ def _until_nobody_reads(tell: "Callable[[], Result]") -> "Result | None":
 
 
 def _write(record: dict[str, Any]) -> None:
-    line = json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    sys.stdout.buffer.write(line + b"\n")
+    from docmill.domain.terminal import json_text
+
+    sys.stdout.buffer.write(json_text(record).encode() + b"\n")
     sys.stdout.flush()
 
 

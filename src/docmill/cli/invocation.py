@@ -58,6 +58,7 @@ class Invocation:
     lock_timeout: float | None = None
     take_over: bool = False
     max_minutes: float | None = None
+    not_utf8: bool = False
     _reporter: "Reporter | None" = field(default=None, repr=False)
 
     @classmethod
@@ -68,6 +69,7 @@ class Invocation:
             json="--json" in options,
             events="--events" in options,
             verbose=any(option in ("-v", "--verbose", "-qv", "-vq") for option in options),
+            not_utf8=any("\udc80" <= character <= "\udcff" for each in arguments for character in each),
         )
 
     def update(self, **given: Any) -> None:
@@ -111,7 +113,9 @@ class Invocation:
         """Ask on a terminal, unless ``yes``; without one go on. Raises StoppedError where the answer is no."""
         if not self.asks(yes=yes):
             return
-        if not typer.confirm(question, err=True):
+        from docmill.cli.console import safe
+
+        if not typer.confirm(safe(question), err=True):
             from docmill.errors import StoppedError
 
             raise StoppedError("nothing was done", hint="answer y, or give --yes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from docmill.domain.results import (
     WorkerResult,
 )
 from docmill.domain.results import ValidationResult as Validated
+from docmill.domain.terminal import json_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,9 +81,9 @@ def show(result: Result, invocation: Invocation) -> None:
 
 def write_json(document: dict[str, Any], *, indent: bool) -> None:
     """One document and a line end, in UTF-8 whatever the locale says."""
-    text = json.dumps(document, ensure_ascii=False, indent=2 if indent else None, default=str)
+    text = json_text(document, indent=2 if indent else None)
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        sys.stdout.buffer.write(text.encode() + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:
         leave_quietly()

@@ -5,7 +5,6 @@ Events come from the engine's threads, many a second; each reporter throttles by
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from docmill.domain.events import (
     StageCompleteEvent,
     as_record,
 )
+from docmill.domain.terminal import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,8 +96,7 @@ class EventReporter:
         if self._gone:
             return
         try:
-            line = json.dumps(as_record(event), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-            self.stream.buffer.write(line)
+            self.stream.buffer.write(json_text(as_record(event)).encode() + b"\n")
             self.stream.flush()
         except BrokenPipeError:
             self._gone = True

@@ -27,3 +27,8 @@ def decode(uri: str) -> str:
     if "%" not in uri:
         return uri
     return os.fsdecode(_ENCODED_BYTE.sub(lambda found: bytes([int(found[1], 16)]), uri.encode("utf-8")))
+
+
+def meant(text: str) -> str:
+    """The URI that a person names: as docmill shows it, or as the shell gives a name that is not UTF-8."""
+    return encode(text) if _SURROGATE.search(text) else text

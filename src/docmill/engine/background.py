@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from docmill import privacy
 from docmill.domain.events import now
 from docmill.domain.results import EngineHolder
 
@@ -86,6 +87,7 @@ def start(
     log = home / "logs" / f"{name}.log"
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
+    log.touch(0o600)
     command = [sys.executable, "-P", "-m", "docmill", "--home", os.fspath(home), name, *arguments]
     said = subprocess.run(  # noqa: S603 - our own program
         ["/bin/sh", "-c", _SCRIPT, "docmill", os.fspath(log), *command],
@@ -95,6 +97,7 @@ def start(
         cwd=home,
         env={**os.environ, **(environment or {})},
         start_new_session=True,
+        umask=privacy.users_umask(),  # it makes its own umask private, and has to know the user's
         check=True,
     )
     return int(said.stdout), os.fspath(log)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from docmill.domain.terminal import json_text
 
 
 class JsonExporter:
@@ -17,7 +18,7 @@ class JsonExporter:
             stream.write("[")
             for count, row in enumerate(rows, start=1):
                 stream.write(",\n" if count > 1 else "\n")
-                stream.write(json.dumps({field: row[field] for field in fields}, ensure_ascii=False))
+                stream.write(json_text({field: row[field] for field in fields}))
             stream.write("\n]\n")
         return count
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from docmill.domain.terminal import json_text
 
 
 class JsonLinesExporter:
@@ -15,7 +16,7 @@ class JsonLinesExporter:
         count = 0
         with path.open("w", encoding="utf-8") as stream:
             for count, row in enumerate(rows, start=1):  # noqa: B007 - the count of the last row is the answer
-                stream.write(json.dumps({field: row[field] for field in fields}, ensure_ascii=False) + "\n")
+                stream.write(json_text({field: row[field] for field in fields}) + "\n")
         return count
 
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docmill import privacy
 from docmill.errors import ModelMissing, StorageError
 from docmill.models import hub, minilm
 from docmill.models.catalog import find_known, known_models
@@ -175,6 +176,7 @@ def _install(known: KnownModel, cache: Path, *, progress: bool) -> InstalledMode
 def _publish(staging: Path, target: Path) -> None:
     """Flush the staging folder to disk and rename it to ``target``, in place of what may be there."""
     for path in (*staging.iterdir(), staging):
+        privacy.open_up(path)  # models are nobody's secret, and users of a machine may share a cache
         _fsync(path)
     if target.exists():
         _retire(target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from docmill.domain.results import ExportResult
 from docmill.errors import StorageError, UsageError
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
-from docmill.stores import reading
+from docmill.stores import outputs, reading
 from docmill.stores.queries import reading as reading_state
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope
 
@@ -69,7 +68,7 @@ def export(
             format=format, database=name, batch_id=batch_id, path=None, rows=count, size_bytes=None, fields=fields
         )
     path = Path(output).expanduser().absolute()
-    count = _write_whole(exporter, rows, path, fields)
+    count = _write_whole(exporter, rows, path, fields, home)
     return ExportResult(
         format=format,
         database=name,
@@ -118,13 +117,9 @@ def _metadata(opened: Database) -> dict[str, Any]:
     return {row["document_id"]: json.loads(row["metadata"]) for row in rows}
 
 
-def _write_whole(exporter: Exporter, rows: Iterator[dict[str, Any]], path: Path, fields: list[str]) -> int:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+def _write_whole(exporter: Exporter, rows: Iterator[dict[str, Any]], path: Path, fields: list[str], home: Path) -> int:
     try:
-        count = exporter.write(rows, temporary, fields)
-        temporary.replace(path)
-        return count
+        with outputs.whole(path, home) as unfinished:
+            return exporter.write(rows, unfinished, fields)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
 
-from docmill import __version__
+from docmill import __version__, privacy
 from docmill.domain.workflow import CommandHandler, WebhookHandler
 from docmill.web import Refused, Unreachable, Web, parse
 
@@ -139,6 +139,7 @@ class Caller:
                 cwd=self._home,
                 env={**os.environ, **_variables(self._home, parcel)},
                 start_new_session=True,
+                umask=privacy.users_umask(),
             )
         with process:
             assert process.stdout is not None

@@ -75,7 +75,7 @@ def plan(
             kept.append((one.batch_id, work, planned.prediction.seconds))
         predicting.keep(home, queries, kept)
     if manifest is not None:
-        sync_manifest.write(manifest, entries)
+        sync_manifest.write(manifest, entries, home)
     total = round(sum(each.prediction.seconds for each in plans), 1)
     return PlanResult(
         sources=plans,

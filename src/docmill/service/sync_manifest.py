@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from docmill.domain.events import now
 from docmill.domain.results import SourcePlan
 from docmill.domain.sources import Rule, Wishes
+from docmill.domain.terminal import json_text
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import DefinitionError, NotAllowedError, NotFoundError
 from docmill.service.looking import Looked
+from docmill.stores import outputs
 
 FORMAT = 1
 _HINT = "`docmill plan --manifest FILE` writes one"
@@ -45,15 +46,13 @@ def entry(one: Looked, pipeline: CompiledPipeline, planned: SourcePlan) -> dict[
     }
 
 
-def write(path: Path, entries: list[dict[str, Any]]) -> None:
-    """Whole or not at all. Raises NotFoundError where it cannot be written."""
+def write(path: Path, entries: list[dict[str, Any]], home: Path) -> None:
+    """Whole or not at all. Raises NotFoundError where it cannot be written, UsageError for a place in the home."""
     record = {"docmill_manifest": FORMAT, "made_at": now(), "sources": entries}
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        unfinished.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        unfinished.replace(path)
+        with outputs.whole(path, home) as unfinished:
+            unfinished.write_text(json_text(record, indent=2) + "\n", "utf-8")
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise NotFoundError(f"{path} cannot be written: {error.strerror}") from error
 
 

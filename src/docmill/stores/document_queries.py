@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from docmill.domain import uris
 from docmill.errors import DocumentNotFound, UsageError
 from docmill.filetypes import type_by_name
 from docmill.stores.outcome_queries import DEGRADED, FAILED, REASONS
@@ -103,6 +104,7 @@ def document(queries: Queries, named: str, source: str | None, states: Sequence[
 
     Raises DocumentNotFound, UsageError where several sources have the URI and none is named.
     """
+    named = uris.meant(named)
     marks = ", ".join(f"?{number}" for number, _state in enumerate(states, 4))
     where = f"(d.uri = ?1 OR d.id = ?2) AND (?3 IS NULL OR d.source = ?3) AND d.state IN ({marks})"
     sql = f"{_SELECT} WHERE {where} ORDER BY d.state = 'active' DESC, d.updated_at DESC"
