@@ -194,6 +194,29 @@ def _ole_entry(name: str) -> bytes:
     return encoded.ljust(64, b"\0") + struct.pack("<H", len(encoded)) + b"\x02\x01" + b"\0" * 60
 
 
+def make_image(path: Path, pages: Sequence[Sequence[str]] = ((TITLE, *ITEMS),)) -> Path:
+    """A PNG, JPEG or TIFF, by the path's suffix, that shows lines of text; only a TIFF has several ``pages``."""
+    images = [draw_text(lines) for lines in pages]
+    more: dict[str, Any] = {"save_all": True, "append_images": images[1:]} if len(images) > 1 else {}
+    images[0].save(path, dpi=(200, 200), **more)
+    return path
+
+
+def draw_text(lines: Sequence[str], size: int = 40) -> Any:
+    """A Pillow image of an A4 page at 200 dpi, as a scanner makes it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("L", (1654, 2339), color=255)
+    for row, line in enumerate(lines):
+        ImageDraw.Draw(image).text((150, 200 + 2 * size * row), line, fill=0, font=ImageFont.load_default(size))
+    return image
+
+
+def scanned_page(*lines: str) -> Callable[[Any], None]:
+    """A page for :func:`make_pdf` that shows text as a picture."""
+    return lambda pdf: pdf.image(draw_text(lines), x=0, y=0, w=210)
+
+
 def png_bytes() -> bytes:
     from PIL import Image
 
@@ -214,6 +237,9 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "sample.docx": make_docx,
     "sample.xlsx": make_xlsx,
     "sample.pdf": make_pdf,
+    "sample.png": make_image,
+    "sample.jpg": make_image,
+    "sample.tiff": make_image,
 }
 
 

@@ -37,6 +37,9 @@ TYPES: Final[dict[str, FileType]] = {
         FileType("tsv", "delimited", "text/tab-separated-values"),
         FileType("json", "structured", "application/json"),
         FileType("jsonl", "structured", "application/x-ndjson"),
+        FileType("png", "image", "image/png"),
+        FileType("jpg", "image", "image/jpeg"),
+        FileType("tiff", "image", "image/tiff"),
     )
 }
 
@@ -51,6 +54,9 @@ _SUFFIXES_OF: Final[dict[str, str]] = {
     "tsv": "tsv tab",
     "json": "json geojson ipynb",
     "jsonl": "jsonl ndjson",
+    "png": "png",
+    "jpg": "jpg jpeg",
+    "tiff": "tif tiff",
     "code": (
         "py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hh hpp cs fs go rs rb php pl pm lua r "
         "jl swift m mm dart ex exs erl hrl hs ml mli clj cljs lisp el vim sh bash zsh fish ps1 bat cmd sql graphql "
@@ -67,6 +73,7 @@ _BARE_NAMES_OF: Final[dict[str, str]] = {
     "code": "makefile dockerfile containerfile rakefile gemfile procfile vagrantfile jenkinsfile",
 }
 _TYPE_OF_BARE_NAME: Final = {name: kind for kind, names in _BARE_NAMES_OF.items() for name in names.split()}
+_IMAGES: Final = frozenset(kind.name for kind in TYPES.values() if kind.parser == "image")
 _PARSERS: Final = frozenset(kind.parser for kind in TYPES.values())
 
 # Kinds that are recognised but that docmill itself does not read. A plug-in parser named like the kind reads them.
@@ -93,6 +100,10 @@ _MAGICS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"{\\rtf", "rtf"),
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
     (b"GIF8", "gif"),
     (b"\x1f\x8b", "gz"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
@@ -123,11 +134,18 @@ def type_by_name(name: str) -> str | None:
     return _TYPE_OF_BARE_NAME.get(path.name)
 
 
-def ignore_reason(name: str) -> str | None:
-    """Why a folder scan passes this file over, in words; None where it is to be read."""
+def is_image(name: str) -> bool:
+    """Whether a file's name promises an image, of which only OCR makes a document."""
+    return type_by_name(name) in _IMAGES
+
+
+def ignore_reason(name: str, *, images: bool = False) -> str | None:
+    """Why a folder scan passes this file over, in words; None where it is to be read. ``images``: these too."""
+    suffix = PurePath(name.lower()).suffix
+    if is_image(name) and not images:
+        return f"no parser for {suffix} unless parse.ocr is on"
     if type_by_name(name) is not None:
         return None
-    suffix = PurePath(name.lower()).suffix
     return f"no parser for {suffix}" if suffix else "no suffix that tells its type"
 
 
@@ -210,7 +228,7 @@ def _text_kind(head: bytes, name: str) -> str:
         return promised
     if _HTML_START.match(head.removeprefix(b"\xef\xbb\xbf")):
         return "html"
-    if promised in ("pdf", "docx", "xlsx"):
+    if promised in ("pdf", "docx", "xlsx") or promised in _IMAGES:
         raise CorruptedFile(f"the name promises {promised}, but the file holds plain text")
     return promised or "text"
 

@@ -22,6 +22,8 @@ SAMPLE_OF = {filetypes.type_by_name(name): name for name in MAKERS}
 
 def parse(path: Path, kind: str, params: ParseParams = PARAMS) -> ParsedDocument:
     parser = registry.load("parsers", filetypes.TYPES[kind].parser)
+    if parser is registry.load("parsers", "image"):
+        params = params.model_copy(update={"ocr": "auto"})  # without it an image is no document
     return parser.parse(SourceFile(path, kind, path.stat().st_size), params)
 
 

@@ -12,7 +12,7 @@ import pytest
 from docmill import filetypes, registry
 from docmill.containers import ole_streams, open_package, relations
 from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile, FileTooLarge, UnsupportedType
-from documents import MAKERS, make_docx, make_html, make_ole, make_pdf, make_xlsx, make_zip, png_bytes
+from documents import MAKERS, make_docx, make_html, make_image, make_ole, make_pdf, make_xlsx, make_zip
 
 EXPECTED = {
     "sample.txt": "text",
@@ -99,7 +99,7 @@ def test_no_bytes_are_an_empty_document(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("picture", png_bytes(), "png"),
+        ("picture", b"GIF89a" + b"\0" * 30, "gif"),
         ("letter.doc", b"{\\rtf1 hello}", "rtf"),
         ("archive", b"\x1f\x8b\x08" + b"\0" * 30, "gz"),
         ("sound", b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00" + b"\0" * 40, "(?i)wav"),
@@ -211,7 +211,7 @@ def test_relations_stay_inside_the_package(tmp_path: Path) -> None:
         ("settings.yaml", "code"),
         ("data.ndjson", "jsonl"),
         ("slides.pptx", None),
-        ("photo.png", None),
+        ("photo.gif", None),
         ("program", None),
         (".env", None),
         ("archive.tar.gz", None),
@@ -220,6 +220,20 @@ def test_relations_stay_inside_the_package(tmp_path: Path) -> None:
 def test_names_decide_what_a_scan_reads(name: str, kind: str | None) -> None:
     assert filetypes.type_by_name(name) == kind
     assert (filetypes.ignore_reason(name) is None) == (kind is not None)
+
+
+def test_images_are_for_ocr_alone(tmp_path: Path) -> None:
+    for name, kind in (("scan.PNG", "png"), ("scan.jpeg", "jpg"), ("scan.tif", "tiff")):
+        assert filetypes.type_by_name(name) == kind
+        assert filetypes.is_image(name)
+        assert "unless parse.ocr is on" in (filetypes.ignore_reason(name) or "")
+        assert filetypes.ignore_reason(name, images=True) is None
+        path = make_image(tmp_path / name)
+        assert filetypes.detect(path).name == kind
+        assert filetypes.detect(path, name="scan").parser == "image"
+        path.write_text("no picture, but words\n")
+        with pytest.raises(CorruptedFile, match=f"promises {kind}"):
+            filetypes.detect(path)
 
 
 def test_the_reason_for_passing_a_file_over_can_be_read() -> None:

@@ -30,10 +30,16 @@ def test_finds_what_can_be_read_and_says_why_it_passed_over_the_rest(tmp_path: P
         "hidden": [".git/", ".hidden.md"],
         "lock file of an office program": ["~$lock.docx"],
         "unfinished download or temporary file": ["half.md.part"],
-        "no parser for .png": ["picture.png"],
+        "no parser for .png unless parse.ocr is on": ["picture.png"],
     }
     rule, count, _names = next(iter(ignored_examples(found.ignored)))
     assert (rule, count) == ("hidden", 2)
+
+
+def test_images_count_where_they_are_wanted(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", "scans/one.png", "scans/two.TIFF", "holidays/beach.jpg", "holidays/film.gif")
+    assert uris(tmp_path, images=lambda uri: uri.startswith("scans/")) == ["a.md", "scans/one.png", "scans/two.TIFF"]
+    assert uris(tmp_path, images=lambda uri: True, exclude=("scans/",)) == ["a.md", "holidays/beach.jpg"]
 
 
 def test_patterns_are_held_against_the_path_and_against_the_name(tmp_path: Path) -> None:

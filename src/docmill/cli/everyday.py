@@ -18,6 +18,7 @@ from docmill.cli.options import (
     Include,
     NoPrune,
     Overrides,
+    PasswordFile,
     SyncParams,
     SyncWorkflow,
 )
@@ -78,6 +79,7 @@ def sync(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
+    password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
     allow_mass_delete: Annotated[
@@ -98,6 +100,7 @@ def sync(
     values and patterns that were named, until others are.
     """
     from docmill.cli.degraded import judged
+    from docmill.domain.sources import Wishes
     from docmill.errors import UsageError
     from docmill.service import syncing
 
@@ -106,7 +109,8 @@ def sync(
 
         if manifest is not None or allow_mass_delete:
             raise UsageError("--dry-run takes no --manifest and no --allow-mass-delete", hint="docmill plan --help")
-        wishes = workflow, params, overrides, include, exclude
+        patterns = include or None, exclude or None
+        wishes = Wishes(workflow, params, overrides or None, *patterns, password_file=password_file)
         return planned(invocation, folders, source, wishes, prune=not no_prune, checksum=checksum)
     result = syncing.sync(
         invocation.settings(),
@@ -116,6 +120,7 @@ def sync(
         workflow=workflow,
         params=params,
         overrides=overrides,
+        password_file=password_file,
         include=include,
         exclude=exclude,
         allow_mass_delete=allow_mass_delete,

@@ -1,8 +1,15 @@
 """Options that several commands share, each said once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def _absolute(path: str) -> str:
+    """A path that also means the same file to a process in the background."""
+    return str(Path(path).expanduser().absolute())
+
 
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="So many at most.")]
 Offset = Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Leave out the first N.")]
@@ -42,6 +49,16 @@ SyncParams = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TYPE.NAME=VALUE", show_default=False, help="One value, over both. May be repeated."),
+]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option(
+        "--password-file",
+        parser=_absolute,
+        metavar="FILE",
+        show_default=False,
+        help="Passwords that locked PDFs are tried with, one a line.",
+    ),
 ]
 Include = Annotated[
     list[str] | None,

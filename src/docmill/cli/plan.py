@@ -1,6 +1,5 @@
 """``docmill plan`` and ``docmill why``: what would be done, and why."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +7,22 @@ import typer
 
 from docmill.cli.everyday import PANEL
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Checksum, Exclude, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
+from docmill.cli.options import (
+    Checksum,
+    Exclude,
+    Include,
+    NoPrune,
+    Overrides,
+    PasswordFile,
+    SyncParams,
+    SyncWorkflow,
+)
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
+    from docmill.domain.sources import Wishes
 
 commands = typer.Typer()
-Given = tuple[str | None, str | None, Sequence[str] | None, Sequence[str] | None, Sequence[str] | None]
 
 
 @command(
@@ -37,6 +45,7 @@ def plan(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
+    password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
     no_prune: NoPrune = False,
@@ -51,7 +60,9 @@ def plan(
     ] = None,
 ) -> "Result":
     """Say what a sync would do, why, and how long it would take. No document is touched."""
-    wishes = workflow, params, overrides, include, exclude
+    from docmill.domain.sources import Wishes
+
+    wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None, password_file=password_file)
     return planned(
         invocation,
         folders,
@@ -68,7 +79,7 @@ def planned(
     invocation: Invocation,
     folders: list[Path] | None,
     source: str | None,
-    given: Given,
+    wishes: "Wishes",
     *,
     prune: bool,
     checksum: bool,
@@ -76,16 +87,14 @@ def planned(
     manifest: Path | None = None,
 ) -> "Result":
     """Also what ``sync --dry-run`` does."""
-    from docmill.domain.sources import Wishes
     from docmill.service import planning
 
-    workflow, params, overrides, include, exclude = given
     return planning.plan(
         invocation.settings(),
         invocation.reporter(),
         folders or [],
         source=source,
-        wishes=Wishes(workflow, params, overrides or None, include or None, exclude or None),
+        wishes=wishes,
         prune=prune,
         checksum=checksum,
         budget_minutes=budget_minutes,

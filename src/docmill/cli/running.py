@@ -15,6 +15,7 @@ from docmill.cli.options import (
     FailOnDegraded,
     Overrides,
     Params,
+    PasswordFile,
     RunGroup,
     Workflow,
     Yes,
@@ -139,6 +140,7 @@ def start(
     workflow: Workflow = None,
     params: Params = None,
     overrides: Overrides = None,
+    password_file: PasswordFile = None,
     documents: Annotated[
         list[str] | None,
         typer.Option("--document", metavar="URI", show_default=False, help="Only this one. May be repeated."),
@@ -175,6 +177,7 @@ def start(
         workflow=workflow,
         params=params,
         overrides=overrides,
+        password_file=password_file,
         documents=documents,
         force=force,
         no_cache=no_cache,

@@ -8,7 +8,18 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DryRun, Exclude, Include, Limit, Offset, Overrides, SyncParams, SyncWorkflow, Yes
+from docmill.cli.options import (
+    DryRun,
+    Exclude,
+    Include,
+    Limit,
+    Offset,
+    Overrides,
+    PasswordFile,
+    SyncParams,
+    SyncWorkflow,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -33,6 +44,7 @@ def add(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
+    password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
     set_for: Annotated[
@@ -62,7 +74,7 @@ def add(
     from docmill.service import registering
 
     rules = registering.rules(set_for or [], meta_for or [])
-    wishes = Wishes(workflow, params, overrides or (), include or (), exclude or (), rules)
+    wishes = Wishes(workflow, params, overrides or (), include or (), exclude or (), rules, password_file)
     return registering.add(invocation.settings(), name, folder, wishes)
 
 

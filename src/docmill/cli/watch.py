@@ -7,7 +7,16 @@ import typer
 
 from docmill.cli.everyday import PANEL
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Exclude, FailOnDegraded, Include, NoPrune, Overrides, SyncParams, SyncWorkflow
+from docmill.cli.options import (
+    Exclude,
+    FailOnDegraded,
+    Include,
+    NoPrune,
+    Overrides,
+    PasswordFile,
+    SyncParams,
+    SyncWorkflow,
+)
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
@@ -38,6 +47,7 @@ def watch(
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
+    password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
     allow_mass_delete: Annotated[
@@ -77,6 +87,7 @@ def watch(
         workflow=workflow,
         params=params,
         overrides=overrides,
+        password_file=password_file,
         include=include,
         exclude=exclude,
         allow_mass_delete=allow_mass_delete,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 WORKFLOW, PARAMS = "batch", "default"
+_PASSWORD_FILE = "parse.password_file"  # noqa: S105 - a parameter's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a call names. None: nothing is said, so that what the source remembers holds."""
+    """What a call names. None: nothing is said, so that what the source remembers holds.
+
+    ``password_file`` goes over that one override, and leaves the others.
+    """
 
     workflow: str | None = None
     params: str | None = None
@@ -34,6 +38,7 @@ class Wishes:
     include: Sequence[str] | None = None
     exclude: Sequence[str] | None = None
     rules: Sequence[Rule] | None = None
+    password_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,9 @@ class SourceSettings:
         """What is named replaces what was. Other definitions do not keep the overrides that were made over the old."""
         others = wishes.workflow is not None or wishes.params is not None
         overrides = wishes.overrides if wishes.overrides is not None else () if others else self.overrides
+        if wishes.password_file is not None:
+            kept = [each for each in overrides if each.partition("=")[0].strip() != _PASSWORD_FILE]
+            overrides = [*kept, f"{_PASSWORD_FILE}={json.dumps(wishes.password_file)}"]
         return replace(
             self,
             workflow=wishes.workflow or self.workflow,

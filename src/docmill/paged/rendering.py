@@ -66,23 +66,30 @@ def _frame(opened: Any, index: int) -> PageImage:
     if width * height > _MOST_IMAGE_PIXELS:
         raise FileTooLarge(f"the image has {width:,} × {height:,} pixels; at most {_MOST_IMAGE_PIXELS:,} are read")
     side = int(MOST_PIXELS**0.5)
-    opened.draft("RGB", (side, side))  # JPEGs unpack to less, where they are larger
+    opened.draft(None, (side, side))  # JPEGs unpack to less, where they are larger
     shrunk = min(math.sqrt(MOST_PIXELS / (opened.width * opened.height)), 1.0)
     size = max(int(opened.width * shrunk), 1), max(int(opened.height * shrunk), 1)
-    image = opened.convert("RGB").resize(size, Image.Resampling.BILINEAR) if shrunk < 1 else opened
+    image = _smooth(opened).resize(size, Image.Resampling.BILINEAR) if shrunk < 1 else opened
     turned = ImageOps.exif_transpose(image)
     dpi = opened.info.get("dpi", (DPI,))[0]
     return _page_image(turned, _POINTS / (float(dpi) if 50 <= dpi <= 1200 else DPI) * width / size[0])
 
 
+def _smooth(image: Any) -> Any:
+    """``image`` in a mode whose pixels can be mixed, without a copy where it is in one: it may be half a gigabyte."""
+    if image.mode.startswith("I"):
+        return image.point(lambda value: value / 256).convert("L")
+    return image.convert({"1": "L", "P": "RGBA"}[image.mode]) if image.mode in ("1", "P") else image
+
+
 def _page_image(image: Any, scale: float) -> PageImage:
-    if "A" in image.getbands() or image.mode == "P":  # what shines through is paper
+    if image.mode == "P" or image.mode.startswith("I"):
+        image = _smooth(image)
+    if "A" in image.getbands():  # what shines through is paper
         from PIL import Image
 
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif image.mode.startswith("I;16") or image.mode == "I":
-        image = image.point(lambda value: value / 256).convert("L")
     stream = io.BytesIO()
     (image if image.mode in ("1", "L") else image.convert("RGB")).save(stream, "PNG", compress_level=1)
     return PageImage(stream.getvalue(), image.width, image.height, scale)

@@ -17,7 +17,7 @@ from docmill.domain.results import ChunkDifference, DefinitionChange, RunReason,
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import DamagedArtifact, DocumentError
 from docmill.service import sources
-from docmill.service.pipelines import prepare
+from docmill.service.pipelines import resolved
 from docmill.service.planning import told
 from docmill.settings import Settings, find_home
 from docmill.sources import folder as folders
@@ -40,7 +40,7 @@ def why(settings: Settings, reporter: Reporter, named: str, *, source: str | Non
         row = document_queries.document(queries, named, source, ("active", "deleted", "removed"))
         batch = _batch(queries, row)
         told_ = sources.definitions_of(queries, batch)
-        pipeline = prepare(home, reporter, told_.workflow, told_.params, told_.overrides, [row["profile"]])
+        pipeline = resolved(home, reporter, told_.workflow, told_.params, told_.overrides, [row["profile"]])
         runs = _runs(queries, row["id"])
         last = next((run for run in runs if run["status"] in ("completed", "failed")), None)
         changes = _changes(last["pipeline"], pipeline.record, row["profile"]) if last is not None else []

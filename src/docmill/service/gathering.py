@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,8 @@ class Gatherer:
         if self._folder is not None and inside:
             scan, below, prefix = folders.scan(self._folder, self._rules), self._uri(path), ""
         else:
-            scan, below, prefix = folders.scan(path, folders.Rules(home=self._rules.home)), "", f"{self._uri(path)}/"
+            rules = replace(self._rules, include=(), exclude=())
+            scan, below, prefix = folders.scan(path, rules), "", f"{self._uri(path)}/"
         start = f"{below}/" if below else ""
         self._tally.ignore(sum(uri.startswith(start) for found in scan.ignored.values() for uri in found))
         for uri, reason in scan.unreadable.items():

@@ -11,7 +11,7 @@ from typing import Any
 from docmill.domain.results import IngestTarget
 from docmill.domain.sources import SourceSettings
 from docmill.errors import AddressRefused, Overtaken
-from docmill.service import sources
+from docmill.service import images, sources
 from docmill.sources.folder import Rules
 from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import State, arrivals, catalogue, groups, ruling
@@ -47,9 +47,9 @@ class Targets:
         with reading(home) as queries:
             self._batch: Row | None = queries.batch(batch) if batch is not None else None
             known = self._known_source(queries, only)
+            settings = self._settings(queries, known)
         self.folder = sources.folder_path(known["folder"]) if known else only
-        include, exclude = (json.loads(known[each]) if known else [] for each in ("include", "exclude"))
-        self.rules = Rules(tuple(include), tuple(exclude), home)
+        self.rules = Rules(settings.include, settings.exclude, home, images.wanted(home, settings))
         self.filters: dict[str, Any] = json.loads(self._batch["configuration"])["filters"] if self._batch else {}
         self._only = only
         if self.folder is not None:  # the URIs of its files follow from it, so it has to stand before they are made
@@ -91,6 +91,17 @@ class Targets:
         if self._source is not None:
             return queries.source(self._source)
         return queries.source_of_folder(sources.folder_text(only)) if only else None
+
+    def _settings(self, queries: Queries, known: Row | None) -> SourceSettings:
+        """What holds for the files of a folder: what its source remembers, by the definitions of the batch."""
+        batch = self._batch
+        if batch is None and known is not None:
+            batch = queries.row("SELECT * FROM batch WHERE id = ?", [known["batch_id"]])
+        if batch is None:
+            return SourceSettings()
+        if known is None:
+            return SourceSettings(batch["workflow"], batch["params"])
+        return SourceSettings.of(known, batch)
 
     def _make(self, kind: str, folder: Path | None) -> Target:
         while True:

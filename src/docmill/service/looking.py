@@ -13,7 +13,7 @@ from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts
 from docmill.domain.sources import SourceSettings, Wishes
 from docmill.errors import DocumentError, FileChanged, InvalidState, NotAllowedError, NotFoundError
-from docmill.service import sources
+from docmill.service import images, sources
 from docmill.sources import folder as folders
 from docmill.stores.queries import Queries, Row, reading
 
@@ -110,8 +110,9 @@ def look(
     if batch is not None and not though_paused:
         _require_not_paused(name, batch)
     settings = (before or SourceSettings()).told(wishes)
+    rules = folders.Rules(settings.include, settings.exclude, home, images.wanted(home, settings))
     with _without_collector():
-        scan = folders.scan(folder, folders.Rules(settings.include, settings.exclude, home))
+        scan = folders.scan(folder, rules)
     scan.leave_out(kept_out, KEPT_OUT)
     errors = [
         sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()

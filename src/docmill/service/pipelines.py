@@ -12,7 +12,7 @@ from docmill.domain.workflow import Pipeline, StepType
 from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
 from docmill.errors import DefinitionError, ModelMissing
 from docmill.models import store
-from docmill.service import definitions
+from docmill.service import definitions, prerequisites
 
 
 def prepare(
@@ -23,7 +23,25 @@ def prepare(
     overrides: Sequence[str],
     profiles: Collection[str] = (),
 ) -> CompiledPipeline:
-    """``profiles``: of documents that have some parameters of their own.
+    """A pipeline that work can begin with. ``profiles``: of documents that have some parameters of their own.
+
+    Raises as :func:`resolved`, MissingError where OCR is asked for and not installed, DefinitionError where a password
+    file cannot be read.
+    """
+    pipeline = resolved(home, reporter, workflow, params, overrides, profiles)
+    prerequisites.require(pipeline.definition, reporter)
+    return pipeline
+
+
+def resolved(
+    home: Path,
+    reporter: Reporter,
+    workflow: str,
+    params: str,
+    overrides: Sequence[str],
+    profiles: Collection[str] = (),
+) -> CompiledPipeline:
+    """A pipeline whose keys can be told, whether or not work could begin with it.
 
     Raises DefinitionError, and ModelMissing where the model is not installed and cannot be.
     """

@@ -16,7 +16,7 @@ from docmill.engine.pipelines import CompiledPipeline, compile_pipeline
 from docmill.engine.recorded import find_recorded
 from docmill.errors import DamagedArtifact, DefinitionError, DefinitionNotFound, ModelMissing
 from docmill.service import definitions, sources
-from docmill.service.pipelines import prepare
+from docmill.service.pipelines import resolved
 from docmill.stores import forecasts
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.queries import Queries
@@ -101,7 +101,7 @@ class References:
             profiles = sources.profiles_of(queries, batch["id"])
             try:  # compiled first: preparing would install a model that is missing
                 compile_pipeline(definitions.resolve(home, told.workflow, told.params, list(told.overrides)))
-                used = prepare(home, SilentReporter(), told.workflow, told.params, told.overrides, profiles)
+                used = resolved(home, SilentReporter(), told.workflow, told.params, told.overrides, profiles)
                 found[batch["id"]].append(used)
             except (DefinitionError, DefinitionNotFound, ModelMissing) as error:
                 self._keep_all_of(queries, batch["id"], error.message)

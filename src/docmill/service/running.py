@@ -36,6 +36,7 @@ def start(
     workflow: str | None = None,
     params: str | None = None,
     overrides: list[str] | None = None,
+    password_file: str | None = None,
     documents: list[str] | None = None,
     force: bool = False,
     no_cache: list[str] | None = None,
@@ -50,7 +51,8 @@ def start(
 
     Raises InvalidState where the batch is paused, or scheduled for later; ConcurrentBatchLimit; DocumentNotFound.
     """
-    wish = _Wish(workflow, params, overrides or [], documents, force, no_cache or [], override_schedule)
+    wishes = Wishes(workflow, params, overrides or None, password_file=password_file)
+    wish = _Wish(wishes, documents, force, no_cache or [], override_schedule)
     home = find_home(settings)
     began, started_at = time.perf_counter(), now()
     while True:
@@ -99,9 +101,7 @@ def _detach(home: Path, settings: Settings, batch_id: int, running: list[int], s
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    workflow: str | None
-    params: str | None
-    overrides: list[str]
+    definitions: Wishes
     documents: list[str] | None
     force: bool
     no_cache: list[str]
@@ -117,7 +117,7 @@ def _begin(
         row, waiting = target.batch, due.scheduled_group(queries, target.batch_id)
         selected = _document_ids(queries, row["id"], wish.documents) if wish.documents else None
         followed = queries.followed_source(row["id"])
-        told = sources.definitions_of(queries, row).told(Wishes(wish.workflow, wish.params, wish.overrides or None))
+        told = sources.definitions_of(queries, row).told(wish.definitions)
         profiles = sources.profiles_of(queries, row["id"])
     if row["status"] == "paused":
         raise target.refuse(Trigger.START, "docmill resume")

@@ -47,6 +47,7 @@ def sync(
     workflow: str | None = None,
     params: str | None = None,
     overrides: list[str] | None = None,
+    password_file: str | None = None,
     include: list[str] | None = None,
     exclude: list[str] | None = None,
     allow_mass_delete: bool = False,
@@ -70,7 +71,7 @@ def sync(
     if source is not None and len(paths) > 1:
         raise UsageError("--source names one source, so it takes one folder")
     home = find_or_make_home(settings, reporter) if paths else find_home(settings)
-    wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None)
+    wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None, password_file=password_file)
     how = _How(wishes, allow_mass_delete, prune, checksum, still, stop)
     for path in paths:
         require_folder(path.expanduser().absolute())

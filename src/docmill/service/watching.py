@@ -43,13 +43,15 @@ class SyncOptions:
     workflow: str | None = None
     params: str | None = None
     overrides: list[str] | None = None
+    password_file: str | None = None
     include: list[str] | None = None
     exclude: list[str] | None = None
     allow_mass_delete: bool = False
     prune: bool = True
 
     def named(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("workflow", "params", "overrides", "include", "exclude")}
+        names = ("workflow", "params", "overrides", "password_file", "include", "exclude")
+        return {name: getattr(self, name) for name in names}
 
 
 def watch(

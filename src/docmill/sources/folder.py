@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,11 +28,15 @@ _BLOCK_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which files of a folder count. A shell glob with a ``/`` is held against the URI, another against the name."""
+    """Which files of a folder count. A shell glob with a ``/`` is held against the URI, another against the name.
+
+    ``images``: whether an image of that URI counts.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     home: Path | None = None
+    images: Callable[[str], bool] = lambda _uri: False
 
 
 class _Patterns:
@@ -77,7 +81,7 @@ class Scan:
 def scan(folder: Path, rules: Rules) -> Scan:
     """Every file under ``folder``. Symbolic links are followed; a folder reached twice is entered once."""
     result = Scan()
-    files = _FileRules(_Patterns(rules.include), _Patterns(rules.exclude))
+    files = _FileRules(_Patterns(rules.include), _Patterns(rules.exclude), rules.images)
     home = _identity(rules.home)
     start = _identity(folder)
     entered = {start} if start else set()
@@ -176,9 +180,10 @@ def _folder_rule(name: str, uri: str, exclude: _Patterns, *, again: bool, home: 
 class _FileRules:
     """Why a file is passed over. What follows from a suffix alone is found out once."""
 
-    def __init__(self, include: _Patterns, exclude: _Patterns) -> None:
+    def __init__(self, include: _Patterns, exclude: _Patterns, images: Callable[[str], bool]) -> None:
         self.include = include
         self.exclude = exclude
+        self._images = images
         self._by_suffix: dict[str, str | None] = {}
 
     def rule(self, name: str, uri: str, suffix: str, mode: int) -> str | None:
@@ -198,7 +203,8 @@ class _FileRules:
             return filetypes.ignore_reason(name)
         if suffix not in self._by_suffix:
             self._by_suffix[suffix] = filetypes.ignore_reason(name)
-        return self._by_suffix[suffix]
+        reason = self._by_suffix[suffix]
+        return None if reason and filetypes.is_image(name) and self._images(uri) else reason
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

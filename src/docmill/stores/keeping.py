@@ -43,6 +43,7 @@ class HomeKeeper:
         self._copies = DownloadStore(home)
         self._most = params.max_entries
         self._max_nesting = params.max_nesting
+        self._images = params.ocr != "off"
         self._depth = depth
         ratio_bytes = max(size_bytes * params.max_expansion_ratio, _RATIO_COUNTS_FROM)
         self._room = min(params.max_expanded_bytes - expanded_bytes, ratio_bytes)
@@ -56,7 +57,7 @@ class HomeKeeper:
 
     def member(self, name: str, content: IO[bytes]) -> bool:
         name = _free(member_name(name), self._members)
-        if filetypes.ignore_reason(posixpath.basename(name)) is not None:
+        if filetypes.ignore_reason(posixpath.basename(name), images=self._images) is not None:
             return False
         if self._depth >= self._max_nesting:
             raise LeftOut(f"it lies {self._depth + 1} archives deep; max_nesting is {self._max_nesting}")
