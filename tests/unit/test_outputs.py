@@ -1,4 +1,4 @@
-"""Files that a person asked for: whole or absent, never through a link, never in the home, readable by whom he wants."""
+"""Files that a person asked for: whole or absent, never through a link or in the home, readable by whom he wants."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def mode(path: Path) -> int:
 def test_a_new_file_goes_by_the_users_umask(tmp_path: Path, home: Path) -> None:
     write(tmp_path / "out", home)
     assert ((tmp_path / "out").read_text(), mode(tmp_path / "out")) == ("new", 0o640)
-    assert sorted(os.listdir(tmp_path)) == ["home", "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out"]
 
 
 def test_a_file_that_is_there_is_replaced_and_stays_as_private_as_it_was(tmp_path: Path, home: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path, home: Path) -> None:
         assert mode(place) == 0o600
         raise ValueError("half of it")
     assert out.read_text() == "old"
-    assert sorted(os.listdir(tmp_path)) == ["home", "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out"]
 
 
 def test_a_link_is_replaced_and_its_target_left_alone(tmp_path: Path, home: Path) -> None:
@@ -89,7 +89,7 @@ def test_nothing_is_written_into_the_home(tmp_path: Path, home: Path) -> None:
     ):
         with pytest.raises(UsageError, match="lies in the home"):
             write(path, home)
-    assert os.listdir(home) == ["state.db"] and (home / "state.db").read_text() == "state"
+    assert [path.name for path in home.iterdir()] == ["state.db"] and (home / "state.db").read_text() == "state"
 
 
 def test_devices_and_pipes_are_written_to_and_not_replaced(tmp_path: Path, home: Path) -> None:
