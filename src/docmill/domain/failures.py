@@ -1,16 +1,23 @@
 """Turns whatever a parsing library raises into one DocumentError that a person understands.
 
-Owns the translation only; it reads no file and knows no format.
+Owns the translation only; it reads no document and knows no format.
 """
 
 from __future__ import annotations
 
+import errno
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from docmill.errors import CorruptedFile, DocumentError, OutOfMemory, SourceFileDenied, SourceFileMissing
 
 _LONGEST_WORDS = 200
+_LIBXML2_NO_MEMORY = 2  # XML_ERR_NO_MEMORY
+_USED_UP = 0.98
+# Of the machine, not of the file: a disk that is full, a quota, a device that fails.
+_NOT_THE_FILE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE})
 _OUT_OF_MEMORY_WORDS = ("memory allocation", "out of memory", "cannot allocate memory")
 
 
@@ -19,7 +26,8 @@ def readable(kind: str) -> Iterator[None]:
     """Run a library on a file of ``kind`` ("PDF", "Word document"); its failures leave as DocumentErrors.
 
     Raises OutOfMemory for MemoryError and for libraries that hide it in another error, SourceFileMissing and
-    SourceFileDenied for a file that cannot be opened, CorruptedFile for everything else. Parsing libraries raise far
+    SourceFileDenied for a file that cannot be opened, CorruptedFile for everything else. An OSError that tells of the
+    disk goes through as it is. Parsing libraries raise far
     outside their own hierarchies on broken files (AssertionError, TypeError, KeyError, RecursionError …).
     """
     try:
@@ -31,14 +39,35 @@ def readable(kind: str) -> Iterator[None]:
     except PermissionError as error:
         raise SourceFileDenied("the file may not be read") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NOT_THE_FILE:
+            raise
         if is_out_of_memory(error):
             raise OutOfMemory(f"reading the {kind} needs more memory than is allowed") from error
         raise CorruptedFile(f"the {kind} cannot be read: {words_of(error)}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is a MemoryError, by type or by its words (libxml2 reports one as a syntax error)."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY_WORDS)
+    """Whether ``error`` tells of a lack of memory: by its type, its words, or because there is next to none left.
+
+    libxml2 reports it as a syntax error, "unknown error", that is known by its number alone.
+    """
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY_WORDS):
+        return True
+    if type(error).__name__ == "XMLSyntaxError" and getattr(error, "code", None) == _LIBXML2_NO_MEMORY:
+        return True
+    return _memory_is_used_up()
+
+
+def _memory_is_used_up() -> bool:
+    """Whether this process stands at the limit of its address space, where anything may fail in any words."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return False
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (OSError, ValueError):  # there is no such file on other systems than Linux
+        return False
+    return pages * resource.getpagesize() > _USED_UP * limit
 
 
 def words_of(error: BaseException) -> str:

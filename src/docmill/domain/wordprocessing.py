@@ -1,18 +1,14 @@
 """Reads the XML of a word-processing document: styles, lists, the text of a paragraph, the cells of a row.
 
-Works on elements that the parser hands in, one at a time; opens nothing. Elements are told by local name, so that the
-transitional and the strict namespaces of ECMA-376 are read alike.
+Works on elements that the parser hands in, one at a time; opens nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
-# An lxml element; lxml ships no types.
-Element = Any
+from docmill.domain.elements import Element, attribute, child, local_name
 
 # Left out with all they hold: deleted and moved-away text, field codes, properties, the second telling of a drawing.
 _UNREAD = frozenset(
@@ -37,29 +33,6 @@ class Style:
     parent: str | None
     outline: int | None
     list_level: int | None
-
-
-def local_name(element: Element) -> str:
-    """The tag without its namespace; empty for comments and processing instructions."""
-    return _without_namespace(element.tag)
-
-
-@lru_cache(maxsize=4096)
-def _without_namespace(tag: object) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
-def attribute(element: Element, name: str) -> str | None:
-    """An attribute by local name, whichever namespace it has."""
-    return next((value for key, value in element.attrib.items() if _without_namespace(key) == name), None)
-
-
-def child(element: Element | None, name: str) -> Element | None:
-    if element is not None:
-        for item in element:
-            if _without_namespace(item.tag) == name:
-                return item
-    return None
 
 
 def value_of(element: Element | None, name: str) -> str | None:

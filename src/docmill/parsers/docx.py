@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
+from docmill import safe_xml
 from docmill.containers import core_properties, open_package, relations
 from docmill.domain.assembly import DocumentBuilder, one_line
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
+from docmill.domain.elements import Element, attribute, local_name
 from docmill.domain.failures import is_out_of_memory, readable, words_of
 from docmill.domain.tables import piped
-from docmill.domain.wordprocessing import (
-    Element,
-    ParagraphText,
-    Styles,
-    attribute,
-    local_name,
-    paragraph_text,
-    paragraphs,
-    row_cells,
-)
+from docmill.domain.wordprocessing import ParagraphText, Styles, paragraph_text, paragraphs, row_cells
 from docmill.errors import CorruptedFile
 
 if TYPE_CHECKING:
@@ -40,7 +32,6 @@ _NAMESPACES = (
 _STREAMED = tuple(f"{{{namespace}}}{name}" for namespace in _NAMESPACES for name in ("p", "tr", "tbl"))
 _NOTE_KINDS = ("footnotes", "endnotes")
 _MOST_SIDE_PARTS = 64  # headers and footers; a generated document may have one a section
-_LARGEST_SIDE_PART = 32 * 1024**2
 
 
 class DocxParser:
@@ -48,11 +39,11 @@ class DocxParser:
     types = frozenset({"docx"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
-        """Raises FileTooLarge for a package that declares more than ``max_expanded_bytes``, CorruptedFile otherwise."""
+        """Raises FileTooLarge for a package that declares more than ``params`` allow, CorruptedFile otherwise."""
         with (
             readable("Word document"),
             file.path.open("rb") as stream,
-            open_package(stream, max_expanded_bytes=params.max_expanded_bytes) as package,
+            open_package(stream, params) as package,
         ):
             return _Reader(package, file, params).read()
 
@@ -97,7 +88,7 @@ class _Reader:
 
     def _stream(self, part: IO[bytes]) -> None:
         """Emit paragraphs and tables as they end; drop each from the tree at once."""
-        events = _iterparse(part)
+        events = safe_xml.stream(part, _STREAMED)
         depth = 0
         for event, element in events:
             if local_name(element) != "p":
@@ -110,7 +101,7 @@ class _Reader:
                 depth -= 1
                 if depth == 0:
                     self._paragraph(element)
-                    _forget(element)
+                    safe_xml.forget(element)
             if self._builder.full:
                 return
 
@@ -127,11 +118,11 @@ class _Reader:
             if name == "tbl":
                 depth += 1 if event == "start" else -1
                 if depth == 0:
-                    _forget(table)
+                    safe_xml.forget(table)
                     return
             elif name == "tr" and depth == 1 and event == "end":
                 cells = row_cells(element)
-                _forget(element)
+                safe_xml.forget(element)
                 self._rows_read += 1
                 if self._rows_read > self._max_rows:
                     continue
@@ -164,7 +155,7 @@ class _Reader:
     def _around(self, kind: str) -> None:
         """The distinct paragraphs of all headers or footers, once."""
         parts = [relation.part for relation in self._related if relation.kind == kind][:_MOST_SIDE_PARTS]
-        roots = (self._root(part) for part in dict.fromkeys(parts))
+        roots = (safe_xml.part_tree(self._package, part) for part in dict.fromkeys(parts))
         texts = (paragraph_text(item) for root in roots if root is not None for item in paragraphs(root))
         lines = dict.fromkeys(one_line("\n".join([text.text, *text.boxes])) for text in texts)
         # Page numbers stand alone in many footers and say nothing.
@@ -178,48 +169,10 @@ class _Reader:
                 yield f"{kind[:3]}{attribute(note, 'id')}", "\n".join(texts)
 
     def _side_part(self, kind: str) -> Element | None:
-        return next((self._root(relation.part) for relation in self._related if relation.kind == kind), None)
-
-    def _root(self, name: str) -> Element | None:
-        """The root of a part beside the body; None where it is missing, huge or broken: the body does not need it."""
-        from lxml import etree
-
-        with suppress(KeyError, etree.XMLSyntaxError, zipfile.BadZipFile):
-            if self._package.getinfo(name).file_size <= _LARGEST_SIDE_PART:
-                return etree.fromstring(self._package.read(name), _xml_parser())
-        return None
-
-
-def _iterparse(part: IO[bytes]) -> Iterator[tuple[str, Element]]:
-    from lxml import etree
-
-    events: Iterator[tuple[str, Element]] = etree.iterparse(
-        part,
-        events=("start", "end"),
-        tag=_STREAMED,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    return events
-
-
-def _xml_parser() -> Any:
-    from lxml import etree
-
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-
-
-def _forget(element: Element) -> None:
-    """Free ``element`` and what stands before it, so that memory does not grow with the document."""
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        while element.getprevious() is not None:
-            del parent[0]
+        return next(
+            (safe_xml.part_tree(self._package, relation.part) for relation in self._related if relation.kind == kind),
+            None,
+        )
 
 
 PLUGIN = DocxParser()

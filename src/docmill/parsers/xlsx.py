@@ -31,14 +31,14 @@ class XlsxParser:
     types = frozenset({"xlsx"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
-        """Raises FileTooLarge for a package that declares more than ``max_expanded_bytes``, CorruptedFile otherwise.
+        """Raises FileTooLarge for a package that declares more than ``params`` allow, CorruptedFile otherwise.
 
         A sheet that cannot be read costs that sheet and degrades the document.
         """
         with readable("Excel workbook"), file.path.open("rb") as stream, warnings.catch_warnings():
             # openpyxl warns of every feature of the file that it does not write back.
             warnings.simplefilter("ignore")
-            with open_package(stream, max_expanded_bytes=params.max_expanded_bytes) as package:
+            with open_package(stream, params) as package:
                 properties = core_properties(package)
             return _Reader(file, params).read(stream, properties)
 
