@@ -84,6 +84,11 @@ class DocumentBuilder:
         return bool(self._blocks)
 
     @property
+    def length(self) -> int:
+        """Characters so far."""
+        return self._length
+
+    @property
     def full(self) -> bool:
         """No more text is taken. It is warned of, once."""
         if self._cut is None and self._deadline.passed:
@@ -206,7 +211,7 @@ def iso_moment(written: str | None) -> str | None:
     """The time that a file states in ISO-8601, as :func:`iso_utc` writes it; None where it states none."""
     try:
         return iso_utc(datetime.fromisoformat(written.strip())) if written else None
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: a moment of year 1 or 9999 that UTC does not reach
         return None
 
 

@@ -24,7 +24,7 @@ _SAMPLE_ROWS = 50
 
 
 class DelimitedParser:
-    version = "1"
+    version = "2"
     types = frozenset({"csv", "tsv"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:

@@ -41,7 +41,11 @@ _ARTICLES = frozenset({"article", "main", "blockquote"})
 _SPACE = re.compile(r"\s+")
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.I)
 _DECLARED_WITHIN = 4096
-_MARKUP = 8  # bytes of tags, scripts and styles to a byte of text, in pages that are heavy with them
+_XML_START = re.compile(r"\s*<\?xml\b")
+_SELF_CLOSED = re.compile(r"<([a-zA-Z][\w:-]*)((?:\s[^<>]*)?)/>")
+_VOID_TAGS = "area base br col embed hr img input link meta param source track wbr"
+_VOID = frozenset(_VOID_TAGS.split())
+MARKUP = 8  # bytes of tags, scripts and styles to a byte of text, in pages that are heavy with them
 
 # Opening a tag looks through all open ones (the HTML standard's "in scope"), so depth costs its square: 300,000 nested
 # <div> keep the parser busy for minutes. Tags that are closed by implication or never are not counted; script strings
@@ -54,7 +58,7 @@ _DEPTH_TAG = re.compile(
 
 
 class HtmlParser:
-    version = "1"
+    version = "2"
     types = frozenset({"html"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
@@ -64,19 +68,35 @@ class HtmlParser:
 
 
 def _parse(file: SourceFile, params: ParseParams) -> ParsedDocument:
+    builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
+    data = read_bytes(file.path, builder, max_characters=params.max_characters, markup=MARKUP)
+    title, metadata = add_page(builder, decode_into(data, builder, declared=declared_encoding(data)))
+    return builder.build(title=title or builder.first_heading(), metadata=metadata)
+
+
+def add_page(builder: DocumentBuilder, source: str) -> tuple[str | None, dict[str, Any]]:
+    """Add the text of a page that came as HTML or XHTML; its title and metadata. CorruptedFile for one too deep."""
     from selectolax.lexbor import LexborHTMLParser
 
-    builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
-    data = read_bytes(file.path, builder, max_characters=params.max_characters, markup=_MARKUP)
-    declared = _DECLARED.search(data, 0, _DECLARED_WITHIN)
-    source = decode_into(data, builder, declared=declared.group(1).decode("ascii", "replace") if declared else None)
+    if _XML_START.match(source):
+        source = _SELF_CLOSED.sub(_spelled_out, source)
     _check_depth(source)
     tree = LexborHTMLParser(source)
-    if tree.root is not None:
-        _Walk(builder, with_chrome=False).run(tree.root)
-        if not builder.has_blocks:
-            _Walk(builder, with_chrome=True).run(tree.root)
-    return builder.build(title=_title(tree) or builder.first_heading(), metadata=_metadata(tree))
+    if tree.root is not None and not _Walk(builder, with_chrome=False).run(tree.root):
+        _Walk(builder, with_chrome=True).run(tree.root)
+    return _title(tree), _metadata(tree)
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    """``<title/>`` ends itself in XML; an HTML parser would take all that follows for the title."""
+    name, attributes = match.groups()
+    return match.group() if name.lower() in _VOID else f"<{name}{attributes}></{name}>"
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page states of itself."""
+    found = _DECLARED.search(data, 0, _DECLARED_WITHIN)
+    return found.group(1).decode("ascii", "replace") if found else None
 
 
 def _check_depth(source: str) -> None:
@@ -135,7 +155,9 @@ class _Walk:
         self._table: _Table | None = None
         self._layout_tables: set[int] = set()
 
-    def run(self, root: LexborNode) -> None:
+    def run(self, root: LexborNode) -> bool:
+        """Whether there was any text."""
+        before = self._builder.length
         self._layout_tables = {_table_around(inner) for inner in root.css("table table")}
         node = root
         while not self._builder.full:
@@ -156,6 +178,7 @@ class _Walk:
                 break
             node = following
         self._flush()
+        return self._builder.length > before
 
     def _enter(self, node: LexborNode) -> bool:
         """Take ``node`` in; whether its children are wanted."""

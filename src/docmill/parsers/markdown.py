@@ -35,22 +35,27 @@ _FRONT_LINES = 200
 
 
 class MarkdownParser:
-    version = "1"
+    version = "2"
     types = frozenset({"markdown"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
         with readable("Markdown file"):
             builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
-            text = clean(read_text(file.path, builder, max_characters=params.max_characters))
-            lines = _LEADING_TABS.sub(lambda tabs: tabs.group().expandtabs(4), text).split("\n")
-            front, start = _front_matter(lines)
-            _Scanner(builder, lines, start).run()
+            front = add_markdown(builder, read_text(file.path, builder, max_characters=params.max_characters))
             metadata = present(
                 author=front.get("author") or front.get("authors"),
                 created_at=iso_moment(front.get("date")),
                 language=front.get("language") or front.get("lang"),
             )
             return builder.build(title=front.get("title") or builder.first_heading(), metadata=metadata)
+
+
+def add_markdown(builder: DocumentBuilder, text: str) -> dict[str, str]:
+    """Add what ``text`` says as Markdown; the fields of its front matter."""
+    lines = _LEADING_TABS.sub(lambda tabs: tabs.group().expandtabs(4), clean(text)).split("\n")
+    front, start = _front_matter(lines)
+    _Scanner(builder, lines, start).run()
+    return front
 
 
 def _front_matter(lines: list[str]) -> tuple[dict[str, str], int]:

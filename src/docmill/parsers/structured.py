@@ -23,7 +23,7 @@ _TITLE_KEYS = ("title", "name")
 
 
 class StructuredParser:
-    version = "1"
+    version = "2"
     types = frozenset({"json", "jsonl"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:

@@ -24,7 +24,7 @@ _LONGEST_HEADING = 200
 
 
 class TextParser:
-    version = "1"
+    version = "2"
     types = frozenset({"text", "code"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
@@ -34,7 +34,7 @@ class TextParser:
             if file.type == "code":
                 _add_code(builder, text)
             else:
-                _add_text(builder, text)
+                add_text(builder, text)
             return builder.build(title=builder.first_heading())
 
 
@@ -59,7 +59,8 @@ def _add_code(builder: DocumentBuilder, text: str) -> None:
         builder.code("\n".join(group))
 
 
-def _add_text(builder: DocumentBuilder, text: str) -> None:
+def add_text(builder: DocumentBuilder, text: str) -> None:
+    """Add the paragraphs and headings of a plain, cleaned text."""
     marks: list[str] = []
     for group in _groups(text):
         if builder.full:
