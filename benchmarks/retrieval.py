@@ -45,7 +45,7 @@ SCIFACT_TOLERANCE = 0.005
 SCIFACT_INDEX_LEAST = 0.64
 ENTERPRISE_LEAST = {"vector": 0.78, "hybrid": 0.85}
 PARITY = 0.03
-FORMATS = ("md", "html", "docx", "pdf")
+FORMATS = ("md", "html", "docx", "pptx", "pdf")
 MODES = ("vector", "fts", "hybrid")
 
 Run = Mapping[str, Sequence[str]]

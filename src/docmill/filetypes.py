@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import IO, Final, NoReturn
 
@@ -16,11 +18,19 @@ from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile, Unsuppor
 
 @dataclass(frozen=True, slots=True)
 class FileType:
-    """``name``: the document type, such as ``markdown``. ``parser``: the plug-in that reads it."""
+    """``name``: the document type, such as ``markdown``. ``parser``: the plug-in that reads it.
+
+    ``extra``: what has to be installed beside docmill for that, as in ``pip install "docmill[formats]"``.
+    """
 
     name: str
     parser: str
     mime: str
+    extra: str = ""
+
+
+# What an extra brings, by its import name.
+_MODULE_OF_EXTRA: Final = {"formats": "kreuzberg"}
 
 
 TYPES: Final[dict[str, FileType]] = {
@@ -29,6 +39,13 @@ TYPES: Final[dict[str, FileType]] = {
         FileType("pdf", "pdf", "application/pdf"),
         FileType("docx", "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
         FileType("xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        FileType("pptx", "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+        FileType("odt", "opendocument", "application/vnd.oasis.opendocument.text"),
+        FileType("ods", "opendocument", "application/vnd.oasis.opendocument.spreadsheet"),
+        FileType("odp", "opendocument", "application/vnd.oasis.opendocument.presentation"),
+        FileType("rtf", "rtf", "application/rtf"),
+        FileType("epub", "epub", "application/epub+zip"),
+        FileType("eml", "eml", "message/rfc822"),
         FileType("html", "html", "text/html"),
         FileType("markdown", "markdown", "text/markdown"),
         FileType("text", "text", "text/plain"),
@@ -40,6 +57,18 @@ TYPES: Final[dict[str, FileType]] = {
         FileType("png", "image", "image/png"),
         FileType("jpg", "image", "image/jpeg"),
         FileType("tiff", "image", "image/tiff"),
+        FileType("ipynb", "ipynb", "application/x-ipynb+json"),
+        FileType("zip", "archive", "application/zip"),
+        FileType("tar", "archive", "application/x-tar"),
+        FileType("gz", "archive", "application/gzip"),
+        FileType("bz2", "archive", "application/x-bzip2"),
+        FileType("xz", "archive", "application/x-xz"),
+        FileType("doc", "kreuzberg", "application/msword", "formats"),
+        FileType("xls", "kreuzberg", "application/vnd.ms-excel", "formats"),
+        FileType("ppt", "kreuzberg", "application/vnd.ms-powerpoint", "formats"),
+        FileType("msg", "kreuzberg", "application/vnd.ms-outlook", "formats"),
+        FileType("xlsb", "kreuzberg", "application/vnd.ms-excel.sheet.binary.macroenabled.12", "formats"),
+        FileType("fb2", "kreuzberg", "application/x-fictionbook+xml", "formats"),
     )
 }
 
@@ -47,16 +76,35 @@ _SUFFIXES_OF: Final[dict[str, str]] = {
     "pdf": "pdf",
     "docx": "docx docm dotx dotm",
     "xlsx": "xlsx xlsm xltx xltm",
+    "pptx": "pptx pptm ppsx ppsm potx potm",
+    "odt": "odt ott",
+    "ods": "ods ots",
+    "odp": "odp otp",
+    "rtf": "rtf",
+    "epub": "epub",
+    "eml": "eml",
     "html": "html htm xhtml",
     "markdown": "md markdown mdown mkd mdx",
     "text": "txt text rst log adoc asciidoc org tex srt vtt",
     "csv": "csv",
     "tsv": "tsv tab",
-    "json": "json geojson ipynb",
+    "json": "json geojson",
     "jsonl": "jsonl ndjson",
     "png": "png",
     "jpg": "jpg jpeg",
     "tiff": "tif tiff",
+    "ipynb": "ipynb",
+    "zip": "zip",
+    "tar": "tar tgz tbz tbz2 txz",
+    "gz": "gz",
+    "bz2": "bz2",
+    "xz": "xz",
+    "doc": "doc dot",
+    "xls": "xls xlt",
+    "ppt": "ppt pps pot",
+    "msg": "msg",
+    "xlsb": "xlsb",
+    "fb2": "fb2",
     "code": (
         "py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hh hpp cs fs go rs rb php pl pm lua r "
         "jl swift m mm dart ex exs erl hrl hs ml mli clj cljs lisp el vim sh bash zsh fish ps1 bat cmd sql graphql "
@@ -74,9 +122,11 @@ _BARE_NAMES_OF: Final[dict[str, str]] = {
 }
 _TYPE_OF_BARE_NAME: Final = {name: kind for kind, names in _BARE_NAMES_OF.items() for name in names.split()}
 _IMAGES: Final = frozenset(kind.name for kind in TYPES.values() if kind.parser == "image")
+_ZIP_TYPES: Final = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "xlsb"})
+_BINARY_TYPES: Final = _ZIP_TYPES | {"pdf", "zip", "tar", "gz", "bz2", "xz", "doc", "xls", "ppt", "msg"}
 _PARSERS: Final = frozenset(kind.parser for kind in TYPES.values())
 
-# Kinds that are recognised but that docmill itself does not read. A plug-in parser named like the kind reads them.
+# Kinds without an entry in TYPES are recognised and not read, unless a plug-in parser has their name.
 _OFFICE_MAIN_PARTS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"wordprocessingml.", "docx"),
     (b"ms-word.document.macroenabled.main", "docx"),
@@ -91,11 +141,20 @@ _OFFICE_MAIN_PARTS: Final[tuple[tuple[bytes, str], ...]] = (
 )
 _ZIP_MIMETYPES: Final = {
     b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.text-template": "odt",
     b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.spreadsheet-template": "ods",
     b"application/vnd.oasis.opendocument.presentation": "odp",
+    b"application/vnd.oasis.opendocument.presentation-template": "odp",
     b"application/epub+zip": "epub",
 }
-_OLE_KINDS: Final = {"WordDocument": "doc", "Workbook": "xls", "Book": "xls", "PowerPoint Document": "ppt"}
+_OLE_KINDS: Final = {
+    "WordDocument": "doc",
+    "Workbook": "xls",
+    "Book": "xls",
+    "PowerPoint Document": "ppt",
+    "__properties_version1.0": "msg",
+}
 _MAGICS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"{\\rtf", "rtf"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -105,7 +164,6 @@ _MAGICS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
     (b"GIF8", "gif"),
-    (b"\x1f\x8b", "gz"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"%!PS", "ps"),
 )
@@ -113,13 +171,11 @@ _MAGICS: Final[tuple[tuple[bytes, str], ...]] = (
 _HEAD_BYTES = 8192
 _PDF_HEADER_WITHIN = 1024  # where PDF readers look for the header, leading junk allowed
 _HTML_START = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
-_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b\x1a\x1c\x1d\x1e\x1f"))
-_MOST_CONTROLS = 0.02
 
 
 def supported_suffixes() -> frozenset[str]:
     """Lower-case suffixes, with the dot, of the files that are worth reading."""
-    return frozenset(_TYPE_OF_SUFFIX)
+    return frozenset(suffix for suffix, kind in _TYPE_OF_SUFFIX.items() if _is_installed(TYPES[kind]))
 
 
 def type_by_name(name: str) -> str | None:
@@ -130,7 +186,8 @@ def type_by_name(name: str) -> str | None:
     """
     path = PurePath(name.lower())
     if path.suffix:
-        return _TYPE_OF_SUFFIX.get(path.suffix) or _plugged_in(path.suffix[1:])
+        known = _TYPE_OF_SUFFIX.get(path.suffix)
+        return known if known and _is_installed(TYPES[known]) else _plugged_in(path.suffix[1:])
     return _TYPE_OF_BARE_NAME.get(path.name)
 
 
@@ -146,7 +203,10 @@ def ignore_reason(name: str, *, images: bool = False) -> str | None:
         return f"no parser for {suffix} unless parse.ocr is on"
     if type_by_name(name) is not None:
         return None
-    return f"no parser for {suffix}" if suffix else "no suffix that tells its type"
+    if not suffix:
+        return "no suffix that tells its type"
+    known = _TYPE_OF_SUFFIX.get(suffix)
+    return f"no parser for {suffix}" + (f" ({_installing(TYPES[known])})" if known else "")
 
 
 def detect(path: Path, *, name: str | None = None) -> FileType:
@@ -163,7 +223,7 @@ def detect(path: Path, *, name: str | None = None) -> FileType:
         kind = _binary_kind(head, stream, type_by_name(name))
     if kind is None:
         kind = _text_kind(head, name) if _is_text(head) else _unknown_binary(path, name)
-    if kind == "zip" and type_by_name(name) in ("docx", "xlsx"):
+    if kind == "zip" and type_by_name(name) in _ZIP_TYPES:
         raise CorruptedFile(f"the name promises {type_by_name(name)}, but the package holds no such document")
     return _readable(kind)
 
@@ -179,7 +239,10 @@ def _binary_kind(head: bytes, stream: IO[bytes], promised: str | None) -> str | 
             return _zip_kind(stream)
         if head.startswith(containers.OLE_MAGIC):
             return _ole_kind(stream)
-    return next((kind for magic, kind in _MAGICS if head.startswith(magic)), None)
+    compression = containers.compression_of(head)
+    if containers.is_tar(containers.first_block(stream, compression) if compression else head):
+        return "tar"
+    return compression or next((kind for magic, kind in _MAGICS if head.startswith(magic)), None)
 
 
 def _is_pdf(head: bytes) -> bool:
@@ -189,9 +252,12 @@ def _is_pdf(head: bytes) -> bool:
 
 
 def _zip_kind(stream: IO[bytes]) -> str:
-    from docmill.containers import content_types, open_package, read_part
+    from docmill.containers import content_types, open_zip, read_part
 
-    with open_package(stream) as package:
+    with open_zip(stream) as package:
+        files = [entry for entry in package.infolist() if not entry.is_dir()]
+        if files and all(entry.flag_bits & 1 for entry in files):
+            raise EncryptedFile("all files in the zip container are encrypted")
         declared = content_types(package)
         if declared is not None:
             for mark, kind in _OFFICE_MAIN_PARTS:
@@ -214,12 +280,9 @@ def _ole_kind(stream: IO[bytes]) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    from docmill.decoding import byte_order_mark, utf16_without_mark
+    from docmill.decoding import byte_order_mark, is_binary, wide_without_mark
 
-    if byte_order_mark(head) or utf16_without_mark(head):
-        return True
-    controls = len(head) - len(head.translate(None, _CONTROL_BYTES))
-    return b"\0" not in head and controls <= _MOST_CONTROLS * len(head)
+    return bool(byte_order_mark(head) or wide_without_mark(head)) or not is_binary(head)
 
 
 def _text_kind(head: bytes, name: str) -> str:
@@ -228,7 +291,7 @@ def _text_kind(head: bytes, name: str) -> str:
         return promised
     if _HTML_START.match(head.removeprefix(b"\xef\xbb\xbf")):
         return "html"
-    if promised in ("pdf", "docx", "xlsx") or promised in _IMAGES:
+    if promised in _BINARY_TYPES | _IMAGES:
         raise CorruptedFile(f"the name promises {promised}, but the file holds plain text")
     return promised or "text"
 
@@ -250,16 +313,27 @@ def _unknown_binary(path: Path, name: str) -> NoReturn:
 
 def _readable(kind: str) -> FileType:
     known = TYPES.get(kind)
-    if known is not None:
+    if known is not None and _is_installed(known):
         return known
     if _plugged_in(kind):
         return FileType(kind, kind, "application/octet-stream")
+    if known is not None:
+        raise UnsupportedType(f"no parser for .{kind} is installed", hint=_installing(known), detected=kind)
     described = "an OLE container" if kind == "ole" else f".{kind}"
     raise UnsupportedType(f"no parser for {described}", detected=kind)
 
 
+@cache
+def _is_installed(kind: FileType) -> bool:
+    return not kind.extra or find_spec(_MODULE_OF_EXTRA[kind.extra]) is not None
+
+
+def _installing(kind: FileType) -> str:
+    return f'pip install "docmill[{kind.extra}]"'
+
+
 def _plugged_in(kind: str) -> str | None:
-    """``kind`` where a third party's parser has that name: a plug-in ``pptx`` reads ``.pptx``."""
+    """``kind`` where a third party's parser has that name: a plug-in ``xps`` reads ``.xps``."""
     from docmill.registry import names
 
     return kind if kind not in _PARSERS and kind in names("parsers") else None

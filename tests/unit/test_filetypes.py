@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 import zipfile
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from docmill import filetypes, registry
-from docmill.containers import ole_streams, open_package, relations
+from docmill.containers import ole_streams, open_package, open_zip, relations
+from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile, FileTooLarge, UnsupportedType
-from documents import MAKERS, make_docx, make_html, make_image, make_ole, make_pdf, make_xlsx, make_zip
+from documents import MAKERS, make_docx, make_html, make_image, make_ole, make_pdf, make_tar, make_xlsx, make_zip
 
 EXPECTED = {
     "sample.txt": "text",
@@ -26,7 +28,14 @@ EXPECTED = {
     "sample.docx": "docx",
     "sample.xlsx": "xlsx",
     "sample.pdf": "pdf",
-}
+    **{
+        f"sample.{kind}": kind
+        for kind in (
+            "pptx", "odt", "ods", "odp", "rtf", "epub", "eml", "ipynb", "zip", "tar", "gz", "bz2", "xz",
+            "doc", "xls", "ppt", "msg", "xlsb", "fb2",
+        )
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "kind"), EXPECTED.items())
@@ -100,8 +109,7 @@ def test_no_bytes_are_an_empty_document(tmp_path: Path) -> None:
     ("name", "content", "words"),
     [
         ("picture", b"GIF89a" + b"\0" * 30, "gif"),
-        ("letter.doc", b"{\\rtf1 hello}", "rtf"),
-        ("archive", b"\x1f\x8b\x08" + b"\0" * 30, "gz"),
+        ("archive", b"7z\xbc\xaf\x27\x1c" + b"\0" * 30, "7z"),
         ("sound", b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00" + b"\0" * 40, "(?i)wav"),
     ],
 )
@@ -118,13 +126,29 @@ def test_known_kinds_without_a_parser_are_named(tmp_path: Path, name: str, conte
         ({"ppt/presentation.xml": "<p/>"}, "pptx"),
         ({"mimetype": "application/epub+zip"}, "epub"),
         ({"mimetype": "application/vnd.oasis.opendocument.text"}, "odt"),
+        ({"mimetype": "application/vnd.oasis.opendocument.text-template"}, "odt"),
         ({"readme.txt": "hello"}, "zip"),
     ],
 )
 def test_zip_containers_are_told_apart(tmp_path: Path, members: dict[str, bytes | str], kind: str) -> None:
-    with pytest.raises(UnsupportedType) as raised:
-        filetypes.detect(make_zip(tmp_path / "container", members))
-    assert raised.value.context["detected"] == kind
+    assert filetypes.detect(make_zip(tmp_path / "container", members)).name == kind
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_a_compressed_tar_is_a_tar_whatever_it_is_called(tmp_path: Path, mode: str) -> None:
+    assert filetypes.detect(make_tar(tmp_path / "backup.gz", mode=mode)).name == "tar"
+
+
+def test_a_text_that_begins_like_a_compressed_file_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("BZh is how files of bzip2 begin.")
+    assert filetypes.detect(path).name == "text"
+
+
+def test_rtf_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "letter.doc"
+    path.write_bytes(b"{\\rtf1 hello}")
+    assert filetypes.detect(path).name == "rtf"
 
 
 def test_a_package_without_its_document_is_corrupted(tmp_path: Path) -> None:
@@ -155,11 +179,29 @@ def test_encrypted_office_files_are_known_by_their_streams(tmp_path: Path, strea
         filetypes.detect(make_ole(tmp_path / "secret.docx", ["\x06DataSpaces", "Version", "DataSpaceMap", stream]))
 
 
-@pytest.mark.parametrize(("stream", "kind"), [("WordDocument", "doc"), ("Workbook", "xls"), ("Anything", "ole")])
-def test_legacy_office_files_are_unsupported(tmp_path: Path, stream: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("stream", "kind"), [("WordDocument", "doc"), ("Workbook", "xls"), ("__properties_version1.0", "msg")]
+)
+def test_ole_files_are_told_apart(tmp_path: Path, stream: str, kind: str) -> None:
+    assert filetypes.detect(make_ole(tmp_path / "old.bin", [stream])).name == kind
+
+
+def test_an_ole_file_of_an_unknown_kind_is_unsupported(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedType) as raised:
-        filetypes.detect(make_ole(tmp_path / "old.doc", [stream]))
-    assert raised.value.context["detected"] == kind
+        filetypes.detect(make_ole(tmp_path / "old.doc", ["Anything"]))
+    assert raised.value.context["detected"] == "ole"
+
+
+def test_what_an_extra_reads_is_unsupported_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_ole(tmp_path / "old.doc", ["WordDocument"])
+    monkeypatch.setattr(filetypes, "_is_installed", lambda kind: not kind.extra)
+    assert filetypes.type_by_name("old.doc") is None
+    assert filetypes.ignore_reason("old.doc") == 'no parser for .doc (pip install "docmill[formats]")'
+    assert ".doc" not in filetypes.supported_suffixes()
+    with pytest.raises(UnsupportedType) as raised:
+        filetypes.detect(path)
+    assert raised.value.hint == 'pip install "docmill[formats]"'
+    assert raised.value.context["detected"] == "doc"
 
 
 def test_the_ole_directory_is_followed_over_sectors_and_cycles(tmp_path: Path) -> None:
@@ -174,11 +216,36 @@ def test_the_ole_directory_is_followed_over_sectors_and_cycles(tmp_path: Path) -
         assert "stream 0" in ole_streams(stream)
 
 
-def test_a_package_that_declares_too_much_is_refused(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "bomb.docx", {"word/document.xml": b"0" * 100_000})
-    with path.open("rb") as stream, pytest.raises(FileTooLarge) as raised:
-        open_package(stream, max_expanded_bytes=99_999)
-    assert raised.value.context["expanded_bytes"] == 100_000
+@pytest.mark.parametrize(
+    ("content", "limits", "named"),
+    [
+        (b"0" * 100_000, {"max_expanded_bytes": 99_999}, "max_expanded_bytes"),
+        (b"0" * (65 * 1024**2), {}, "max_expansion_ratio"),
+    ],
+)
+def test_a_package_that_declares_too_much_is_refused(
+    tmp_path: Path, content: bytes, limits: dict[str, int], named: str
+) -> None:
+    path = make_zip(tmp_path / "bomb.docx", {"word/document.xml": content})
+    with path.open("rb") as stream, pytest.raises(FileTooLarge, match=named) as raised:
+        open_package(stream, ParseParams(**limits))
+    assert raised.value.context["expanded_bytes"] == len(content)
+    assert raised.value.hint == f"raise parse.{named}"
+
+
+def test_a_package_of_too_many_entries_is_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "many.docx", {f"{number}": "" for number in range(5)})
+    with path.open("rb") as stream, pytest.raises(FileTooLarge, match="max_entries"):
+        open_package(stream, ParseParams(max_entries=4))
+
+
+def test_a_zip_whose_directory_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "huge.zip", {"a.txt": "x"})
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.rindex(b"PK\x05\x06") + 12, 2**31)
+    path.write_bytes(bytes(data))
+    with path.open("rb") as stream, pytest.raises(FileTooLarge, match="directory"):
+        open_zip(stream)
 
 
 def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
@@ -210,11 +277,14 @@ def test_relations_stay_inside_the_package(tmp_path: Path) -> None:
         ("notes.rst", "text"),
         ("settings.yaml", "code"),
         ("data.ndjson", "jsonl"),
-        ("slides.pptx", None),
+        ("slides.pptx", "pptx"),
+        ("letter.doc", "doc"),
         ("photo.gif", None),
         ("program", None),
         (".env", None),
-        ("archive.tar.gz", None),
+        ("archive.tar.gz", "gz"),
+        ("archive.tgz", "tar"),
+        ("archive.rar", None),
     ],
 )
 def test_names_decide_what_a_scan_reads(name: str, kind: str | None) -> None:
@@ -237,18 +307,19 @@ def test_images_are_for_ocr_alone(tmp_path: Path) -> None:
 
 
 def test_the_reason_for_passing_a_file_over_can_be_read() -> None:
-    assert filetypes.ignore_reason("Slides.PPTX") == "no parser for .pptx"
+    assert filetypes.ignore_reason("Picture.WEBP") == "no parser for .webp"
     assert filetypes.ignore_reason("program") == "no suffix that tells its type"
     assert ".pdf" in filetypes.supported_suffixes()
-    assert ".pptx" not in filetypes.supported_suffixes()
+    assert ".webp" not in filetypes.supported_suffixes()
 
 
 def test_a_plugged_in_parser_makes_its_kind_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "names", lambda kind: ("delimited", "pptx"))
-    assert filetypes.type_by_name("slides.pptx") == "pptx"
+    monkeypatch.setattr(registry, "names", lambda kind: ("delimited", "7z"))
+    assert filetypes.type_by_name("backup.7z") == "7z"
     assert filetypes.type_by_name("rows.delimited") is None, "a built-in parser's name is no suffix"
-    found = filetypes.detect(make_zip(tmp_path / "slides.pptx", {"ppt/presentation.xml": "<p/>"}))
-    assert (found.name, found.parser) == ("pptx", "pptx")
+    (tmp_path / "backup.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + b"\0" * 30)
+    found = filetypes.detect(tmp_path / "backup.7z")
+    assert (found.name, found.parser) == ("7z", "7z")
 
 
 def test_importing_it_and_asking_for_names_loads_nothing_heavy() -> None:

@@ -83,6 +83,14 @@ class ParsedDocument:
     def degraded(self) -> bool:
         return any(warning.degrades for warning in self.warnings)
 
+    def characters_of_pages(self, pages: int) -> tuple[int, ...]:
+        """How many characters the blocks of each page have, for ``page_characters``."""
+        counts = [0] * pages
+        for block in self.blocks:
+            if block.page is not None and block.page <= pages:
+                counts[block.page - 1] += block.end - block.start
+        return tuple(counts)
+
     def to_json(self) -> dict[str, Any]:
         record = {name: getattr(self, name) for name in ("type", "text", "title", "metadata")}
         record |= _found_in(self)
