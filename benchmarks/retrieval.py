@@ -217,7 +217,7 @@ def enterprise(options: argparse.Namespace) -> bool:
     judged = load_beir(options.data / "enterprise", corpus=False)
     qrels = {query: {_plain(name): grade for name, grade in found.items()} for query, found in judged.qrels.items()}
     table: dict[str, dict[str, float]] = {}
-    for suffix in FORMATS:
+    for suffix in dict.fromkeys(("md", *(options.format or FORMATS))):
         with tempfile.TemporaryDirectory() as work:
             indexed = index(options.documents, Path(work), include=[f"*.{suffix}"], overrides=options.set)
             runs = indexed.runs(judged.queries, MODES, _company_and_stem)
@@ -263,6 +263,9 @@ def main() -> int:
     )
     parser.add_argument("--set", action="append", default=[], metavar="STEP.FIELD=VALUE", help="override a parameter")
     parser.add_argument("--task", choices=sorted(TASKS), action="append", help="may be repeated; all without it")
+    parser.add_argument(
+        "--format", choices=FORMATS, action="append", help="of `enterprise`, beside md; may be repeated; all without it"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="embedding processes, a thread each")
     options = parser.parse_args()
     if options.data is None or not options.data.is_dir():

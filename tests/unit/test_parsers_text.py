@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docmill import registry
+from docmill import filetypes, registry
 from docmill.decoding import decode
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
@@ -77,6 +77,87 @@ def test_a_few_broken_bytes_in_utf8_stay_utf8_and_degrade(tmp_path: Path) -> Non
 def test_binary_data_is_no_text() -> None:
     with pytest.raises(CorruptedFile, match="binary"):
         decode(b"ab\0cd\x01\x02 and more text than NULs")
+
+
+RUSSIAN = "Стол смазывают дважды в год, весной и осенью, мягкой тканью.\n" * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["Oil the desk twice a year.\n", RUSSIAN, "λάδι για το τραπέζι, δύο φορές\n" * 2])
+def test_wide_encodings_are_known_without_a_mark(tmp_path: Path, encoding: str, text: str) -> None:
+    document = read(tmp_path, text.encode(encoding), "text")
+    assert document.text == text.strip()
+    assert not document.warnings
+
+
+def test_a_lone_surrogate_in_a_wide_encoding_is_replaced_and_degrades(tmp_path: Path) -> None:
+    document = read(tmp_path, "\ufefftext \ud83d end".encode("utf-16-le", "surrogatepass"), "text")
+    assert document.text == "text \ufffd end"
+    assert document.degraded
+
+
+def test_surrogates_in_utf8_become_their_characters(tmp_path: Path) -> None:
+    """As Java and older databases write them."""
+    assert decode("Smile \ud83d\ude00".encode("utf-8", "surrogatepass")).text == "Smile \U0001f600"
+    lone = decode("Broken \ud83d text".encode("utf-8", "surrogatepass"))
+    assert lone.lossy
+    assert lone.text.startswith("Broken \ufffd")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Grüße, schöne Möbel".encode() + b" \xff\xfe end",
+        RUSSIAN.encode() + b"\xe9t\xe9",
+        "é".encode() * 2 + b" plain text and a broken one: \xe9",
+    ],
+)
+def test_broken_bytes_among_utf8_never_make_it_another_encoding(tmp_path: Path, data: bytes) -> None:
+    document = read(tmp_path, data, "text")
+    assert "\ufffd" in document.text
+    assert "Ã" not in document.text
+    assert "Р" not in document.text
+    assert [(warning.code, warning.degrades) for warning in document.warnings] == [("DECODE_FALLBACK", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        ("Čeština a žluťoučký kůň, příliš ďábelské ódy. " * 3, "cp1250"),
+        ("日本語の文章です。机に油を塗ります。" * 3, "shift_jis"),
+        ("日本語の文章です。机に油を塗ります。" * 3, "euc_jp"),
+        ("桌子每年上油两次，春天和秋天。" * 3, "gb18030"),
+    ],
+)
+def test_other_encodings_are_guessed_and_told(tmp_path: Path, text: str, encoding: str) -> None:
+    document = read(tmp_path, text.encode(encoding), "text")
+    assert document.text == text.strip()
+    assert [(warning.code, warning.degrades) for warning in document.warnings] == [("DECODE_FALLBACK", False)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"one\0two\n" + b"three, four and five\n" * 9, b"line one\n" + b"\0" * 4000 + b"line two\n"]
+)
+def test_nuls_in_a_log_carry_no_text_and_make_it_no_binary(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(content)
+    assert filetypes.detect(path).name == "text"
+    assert "\0" not in read(tmp_path, content, "text").text
+
+
+def test_encodings_of_seven_bits_are_read_as_declared() -> None:
+    data = "日本語".encode("iso-2022-jp")
+    assert decode(data, declared="ISO-2022-JP").text == "日本語"
+    assert decode("日本語".encode(), declared="iso-8859-1").text == "日本語", "what is valid UTF-8 is UTF-8"
+
+
+def test_an_xml_declaration_names_the_encoding(tmp_path: Path) -> None:
+    written = '<?xml version="1.0" encoding="windows-1251"?><a>Стол</a>'
+    document = read(tmp_path, written.encode("cp1251"), "code")
+    assert document.text == written
+    assert not document.warnings
 
 
 @pytest.mark.parametrize("declared", ["no-such-codec", "rot13", "zlib", "\0", "utf-16"])

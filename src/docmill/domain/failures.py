@@ -26,9 +26,9 @@ def readable(kind: str) -> Iterator[None]:
     """Run a library on a file of ``kind`` ("PDF", "Word document"); its failures leave as DocumentErrors.
 
     Raises OutOfMemory for MemoryError and for libraries that hide it in another error, SourceFileMissing and
-    SourceFileDenied for a file that cannot be opened, CorruptedFile for everything else. An OSError that tells of the
-    disk goes through as it is. Parsing libraries raise far
-    outside their own hierarchies on broken files (AssertionError, TypeError, KeyError, RecursionError …).
+    SourceFileDenied for a file that cannot be opened, CorruptedFile for everything else. Parsing libraries raise far
+    outside their own hierarchies on broken files (AssertionError, TypeError, KeyError, RecursionError …). An OSError
+    that tells of the disk goes through as it is.
     """
     try:
         yield
