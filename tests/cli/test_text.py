@@ -553,6 +553,21 @@ def test_degraded_documents_count_only_when_asked():
     assert judged(run(), fail_on_degraded=True).reason is None
 
 
+def test_services_count_the_degraded_documents_that_they_met():
+    worked = r.WorkerResult(
+        status="completed",
+        message="nothing is left to do",
+        run_groups=1,
+        documents=r.DocumentCounts(completed=3, degraded=1),
+        stopped_by=None,
+    )
+    strict = judged(worked, fail_on_degraded=True)
+    assert (output.exit_code(strict), strict.reason) == (3, "1 document degraded")
+    assert output.exit_code(judged(worked, fail_on_degraded=False)) == 0
+    stopped = worked.model_copy(update={"stopped_by": "SIGTERM"})
+    assert output.exit_code(judged(stopped, fail_on_degraded=True)) == 0
+
+
 def test_degraded_documents_count_as_long_as_they_are_so():
     unchanged = judged(SAMPLES["sync idle not clean"], fail_on_degraded=True)
     assert unchanged.reason == "2 documents degraded"

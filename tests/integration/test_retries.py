@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Mill, Working, children_of, is_alive, wait_for
+from docmill.domain.events import ErrorEvent, as_record
 from docmill.errors import TemporaryFailure
-from docmill.service import batches, ingesting, retrying, running, stopping
+from docmill.service import batches, ingesting, retrying, running, stopping, telling
 from docmill.stores.state import State
 
 
@@ -72,6 +73,11 @@ def test_attempts_that_a_retry_has_ahead_of_it(traps: Mill, *, reset: bool) -> N
     assert len(mill.noted("parse")) == (6 if reset else 4)
     [error] = result.errors
     assert error.retry_count == (2 if reset else 3)
+    told = [event for event in mill.reporter.events if isinstance(event, ErrorEvent)]
+    assert [event.retry_count for event in told] == [2, 2]
+    [seen] = [each for each in telling.events(mill.settings, batch).events or [] if each["type"] == "error"][1:]
+    assert seen == as_record(told[-1])
+    assert (seen["filename"], seen["occurred_at"]) == ("hopeless.md", seen["timestamp"])
     by_attempt = "SELECT e.attempt, e.event FROM lifecycle_event e JOIN run_step s ON s.id = e.step_id"
     events = mill.state(f"{by_attempt} WHERE s.name = 'parse' ORDER BY e.id")
     attempts = range(1, 7 if reset else 5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Protocol
 
 
@@ -102,7 +103,7 @@ class DocumentEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """A document failed at a stage."""
+    """A document failed at a stage. ``retry_count``: how often that had been tried again."""
 
     type: ClassVar[str] = "error"
     batch_id: int
@@ -113,6 +114,7 @@ class ErrorEvent:
     error_code: str
     error_message: str
     timestamp: str = field(default_factory=now)
+    retry_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,9 @@ def as_record(event: Event) -> dict[str, Any]:
         record["current_stage"] = event.current_stage
         record["message"] = f"{event.processed_files} of {event.total_files} documents"
         record["estimated_completion"] = event.estimated_completion
+    if isinstance(event, ErrorEvent):
+        record["filename"] = PurePosixPath(event.uri).name
+        record["occurred_at"] = event.timestamp
     return record
 
 

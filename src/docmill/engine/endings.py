@@ -55,7 +55,7 @@ class Endings:
         self._ledger.fail_step(work, row, failure, at=at)
         self._ledger.fail_run(work, failure, at=at)
         self._leave(work, "failed")
-        self._reporter.emit(ErrorEvent(*_ids(work), row.name, failure.code, failure.message, at))
+        self._reporter.emit(ErrorEvent(*_ids(work), row.name, failure.code, failure.message, at, row.retry))
         self._reporter.emit(DocumentEvent(*_ids(work), "failed", timestamp=at))
 
     def outdated(self, work: Work) -> None:

@@ -27,10 +27,10 @@ _PAGE = 1000
 _TOLD = tuple(each.value for each in (LifecycleEvent.ITEM_END, LifecycleEvent.ITEM_FAILED, LifecycleEvent.GROUP_END))
 _NEXT = (
     "SELECT e.*, r.batch_id, r.document_id, r.degraded, r.chunk_count, r.status_message AS run_message,"
-    " r.attempt AS run_attempt, COALESCE(d.uri, '') AS uri,"
-    " (SELECT s.name FROM lifecycle_event f JOIN run_step s ON s.id = f.step_id WHERE f.run_id = e.run_id"
-    "  AND f.event = 'step_failed' AND f.id < e.id ORDER BY f.id DESC LIMIT 1) AS stage"
+    " r.attempt AS run_attempt, COALESCE(d.uri, '') AS uri, s.name AS stage, s.retry"
     " FROM lifecycle_event e LEFT JOIN run r ON r.id = e.run_id LEFT JOIN document d ON d.id = r.document_id"
+    " LEFT JOIN run_step s ON s.id = (SELECT f.step_id FROM lifecycle_event f WHERE f.run_id = e.run_id"
+    "  AND f.event = 'step_failed' AND f.id < e.id ORDER BY f.id DESC LIMIT 1)"
     " WHERE e.run_group_id = ? AND e.id > ? AND e.event IN (?, ?, ?) ORDER BY e.id LIMIT ?"
 )
 
@@ -129,5 +129,5 @@ def _document(row: Row) -> Iterator[Event]:
         yield DocumentEvent(*same, "completed", bool(row["degraded"]), row["chunk_count"], row["at"])
         return
     code, _, message = (row["status_message"] or "").partition(": ")
-    yield ErrorEvent(*same, row["stage"] or "", code, message, row["at"])
+    yield ErrorEvent(*same, row["stage"] or "", code, message, row["at"], row["retry"] or 0)
     yield DocumentEvent(*same, "failed", timestamp=row["at"])

@@ -10,6 +10,7 @@ from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.following import log_line
 from docmill.cli.text.pieces import count, moment, more, pairs, size, table
 from docmill.domain.results import (
+    LogRecord,
     QuarantineList,
     QuarantineReleased,
     QuarantineShown,
@@ -59,7 +60,7 @@ def _(result: QuarantineShown, view: View) -> list[RenderableType]:
         )
     ]
     if result.logs:
-        parts += ["", *(log_line(entry) for entry in result.logs)]
+        parts += ["", *(log_line(_about_itself(entry)) for entry in result.logs)]
     if view.terminal and each.held:
         parts.append(Text.assemble(("try it again: ", "dim"), f"docmill quarantine release {each.document_id}"))
     return parts
@@ -73,6 +74,12 @@ def _(result: QuarantineReleased, view: View) -> list[RenderableType]:
             Text.assemble("  ", safe(each.uri), (f"  {safe(each.error_code)}", "dim")) for each in result.documents
         ]
     return parts
+
+
+def _about_itself(entry: LogRecord) -> LogRecord:
+    """Without what all of these lines say."""
+    said = {name: value for name, value in entry.context.items() if name not in ("uri", "document_id")}
+    return entry.model_copy(update={"context": said})
 
 
 def _cause(signal: str | None, exit_code: int | None) -> str:

@@ -205,7 +205,8 @@ def _summary(tx: Transaction, group_id: int) -> dict[str, Any]:
         "SELECT chunks_total, chunks_embedded, processing_seconds, database FROM run_group WHERE id = ?", [group_id]
     )[0]
     failed = tx.rows(
-        "SELECT d.id, d.uri, r.status_message, s.name FROM run r JOIN document d ON d.id = r.document_id"
+        "SELECT d.id, d.uri, d.retry_count, r.status_message, r.completed_at, s.name FROM run r"
+        " JOIN document d ON d.id = r.document_id"
         " LEFT JOIN run_step s ON s.run_id = r.id AND s.status = 'failed'"
         " WHERE r.run_group_id = ? AND r.status = 'failed' ORDER BY d.uri LIMIT ?",
         [group_id, payloads.MOST_ERRORS],
@@ -229,7 +230,8 @@ def _summary(tx: Transaction, group_id: int) -> dict[str, Any]:
 
 
 def _error(row: Any) -> dict[str, Any]:
-    return {**payloads.document(row.id, row.uri), **payloads.failure(row.status_message, row.name)}
+    error = {**payloads.document(row.id, row.uri), **payloads.failure(row.status_message, row.name)}
+    return {**error, "occurred_at": row.completed_at, "retry_count": row.retry_count}
 
 
 def _log(tx: Transaction, settled: Settlement) -> None:
