@@ -57,7 +57,8 @@ class Settings(BaseSettings):
         hosts = tuple(str(each).strip().lower() for each in given)
         wrong = next((each for each in hosts if not each or re.search(r"[\s/@\"']", each)), None)
         if wrong is not None:
-            raise ValueError(f"{wrong!r} is no host and no host:port")
+            shown = "one of them, with a user name or a password," if "@" in wrong else repr(wrong)
+            raise ValueError(f"{shown} is no host and no host:port")
         return hosts
 
     @property

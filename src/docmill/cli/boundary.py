@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from docmill.domain.redaction import redacted, redacted_values
 from docmill.errors import DocmillError, Interrupted, UsageError
 from docmill.stores.faults import storage_error
 
@@ -25,7 +26,7 @@ def fail(error: BaseException, invocation: "Invocation") -> int:
 
         from docmill.cli.console import safe_lines
 
-        sys.stderr.write(safe_lines("".join(traceback.format_exception(error))))
+        sys.stderr.write(safe_lines(redacted("".join(traceback.format_exception(error)))))
     _show(known, invocation)
     return known.exit_code
 
@@ -66,6 +67,8 @@ def translate(error: BaseException) -> DocmillError:
 def _show(error: DocmillError, invocation: "Invocation") -> None:
     from docmill.cli import output
 
+    error.message = redacted(error.message)
+    error.context = redacted_values(error.context)
     if invocation.json or invocation.events:
         output.write_json({"error": error.as_dict()}, indent=not invocation.events)
     else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from docmill.domain.redaction import redacted_address
 from docmill.domain.status import LifecycleEvent, Status
 
 PROGRESS = "progress"
@@ -39,7 +40,9 @@ def failure(said: str | None, stage: str | None) -> dict[str, Any]:
 
 
 def document(document_id: str, uri: str) -> dict[str, Any]:
-    return {"document_id": document_id, "uri": uri, "filename": PurePosixPath(uri).name}
+    """An address is told without what in it is secret: the id says which document it is."""
+    told = redacted_address(uri)
+    return {"document_id": document_id, "uri": told, "filename": PurePosixPath(told).name}
 
 
 def lifecycle(

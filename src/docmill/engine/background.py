@@ -16,6 +16,7 @@ from types import TracebackType
 
 from docmill import privacy
 from docmill.domain.events import now
+from docmill.domain.redaction import command_line
 from docmill.domain.results import EngineHolder
 
 _LOG_BYTES = 1024 * 1024
@@ -40,7 +41,7 @@ class ServiceLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        command = " ".join(["docmill", *sys.argv[1:]])[:500]
+        command = command_line(["docmill", *sys.argv[1:]])
         record = json.dumps({"pid": os.getpid(), "started_at": now(), "command": command})
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, record.encode("utf-8", "replace"), 0)

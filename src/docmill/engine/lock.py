@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from docmill.domain.events import now
+from docmill.domain.redaction import command_line
 from docmill.domain.results import EngineHolder
 from docmill.engine import processes
 from docmill.errors import StaleEngine, StorageError
@@ -50,7 +51,7 @@ class Record:
     @classmethod
     def mine(cls) -> Record:
         me = processes.find(os.getpid())
-        command = " ".join(["docmill", *sys.argv[1:]])[:500].encode("utf-8", "replace").decode()
+        command = command_line(["docmill", *sys.argv[1:]])
         return cls(os.getpid(), now(), command, me.began if me else None, os.uname().nodename, _boot(), _namespace())
 
     @property

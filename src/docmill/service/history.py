@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from docmill.domain.events import seconds_between
+from docmill.domain.redaction import redacted_values
 from docmill.domain.results import (
     ActiveBatch,
     ActiveBatches,
@@ -166,7 +167,7 @@ def show_run_group(settings: Settings, group_id: int) -> RunGroupShown:
     with reading(find_home(settings)) as queries, queries.snapshot():
         row = _group(queries, group_id)
         counts = queries.run_counts(group_id)
-    return RunGroupShown(run_group=recording.group(row, counts), pipeline=json.loads(row["pipeline"]))
+    return RunGroupShown(run_group=recording.group(row, counts), pipeline=redacted_values(json.loads(row["pipeline"])))
 
 
 def run_group_stats(settings: Settings, group_id: int) -> RunGroupStats:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from docmill.domain.events import MessageEvent, Reporter, now
+from docmill.domain.redaction import redacted_address
 from docmill.domain.results import IngestCounts, IngestedFile, IngestProblem, IngestResult, IngestTarget
 from docmill.errors import DocumentError
 
@@ -38,6 +39,7 @@ class Tally:
     def problem(self, uri: str, error: DocumentError, line: int | None = None) -> None:
         """What could not be made known, and stays as it was. ``line``: of a manifest."""
         self._counts["failed"] += 1
+        uri = redacted_address(uri)
         if len(self._errors) >= MOST_LISTED:
             return
         self._errors.append(

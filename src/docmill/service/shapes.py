@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from docmill.domain import events
+from docmill.domain.redaction import redacted_values
 from docmill.domain.results import (
     BatchSummary,
     ChunkCounts,
@@ -222,7 +223,7 @@ def retry_policy(queries: Queries, batch: Row) -> RetryPolicy:
 
 
 def configuration(batch: Row) -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads(batch["configuration"])
+    stored: dict[str, Any] = redacted_values(json.loads(batch["configuration"]))
     return {"workflow": batch["workflow"], "params": batch["params"], **stored}
 
 

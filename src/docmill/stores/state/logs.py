@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from docmill.domain.events import now
+from docmill.domain.redaction import redacted
 from docmill.stores.state.database import Transaction
 
 KEPT_ENTRIES = 20_000
@@ -29,7 +30,7 @@ def log(
         "batch_id": batch_id,
         "run_group_id": run_group_id,
         "level": level,
-        "message": _cut(message, MESSAGE_CHARS),
+        "message": _cut(redacted(message), MESSAGE_CHARS),
         "context": _context(context),
         "at": now(),
     }
@@ -52,7 +53,7 @@ def trim(tx: Transaction, keep: int = KEPT_ENTRIES) -> int:
 
 def _context(context: dict[str, Any]) -> str:
     given = {
-        name: _cut(value, VALUE_CHARS) if isinstance(value, str) else value
+        name: _cut(redacted(value), VALUE_CHARS) if isinstance(value, str) else value
         for name, value in context.items()
         if value is not None
     }
