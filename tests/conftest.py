@@ -211,6 +211,7 @@ def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
     monkeypatch.syspath_prepend(str(PLUGINS))
     monkeypatch.setenv("PYTHONPATH", str(PLUGINS), prepend=os.pathsep)
     monkeypatch.setenv("DOCMILL_TRAPS_LOG", str(mill.root / "traps.log"))
+    monkeypatch.setenv("DOCMILL_WORKER_ENV", "DOCMILL_TRAPS_*")
     for cache in caches:
         cache.cache_clear()
     mill.overrides = TRAPS

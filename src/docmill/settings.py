@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     document_workers: int = Field(default_factory=_cores, ge=1, le=256, description="processes that parse and chunk")
     embed_workers: int = Field(default_factory=_cores, ge=1, le=256, description="processes that embed, a thread each")
     worker_memory_bytes: int = Field(2 * 1024**3, ge=512 * 1024**2, description="address space of a document worker")
+    worker_file_bytes: int = Field(2 * 1024**3, ge=1024**2, description="largest file that a document worker may write")
+    worker_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="environment variables, or patterns, that document workers keep for plug-ins; JSON list or commas",
+    )
+    worker_network: bool = Field(default=False, description="document workers may use the network, for plug-ins")
     worker_cpu_s: int = Field(120, ge=1, description="processor seconds that one document may take")
     max_running_batches: int = Field(20, ge=1, description="batches that may run at once")
     lock_timeout: float | None = Field(None, ge=0, description="seconds to wait for another engine; none: forever")
@@ -44,17 +50,23 @@ class Settings(BaseSettings):
     download_timeout_s: float = Field(120, gt=0, le=86_400, description="seconds that one address may take")
     _began: float = PrivateAttr(default_factory=time.monotonic)
 
+    @field_validator("worker_env", mode="before")
+    @classmethod
+    def _variables(cls, given: Any) -> Any:
+        """``["API_KEY", "TESSDATA_*"]`` or ``API_KEY, TESSDATA_*``."""
+        names = _listed(given)
+        wrong = next(
+            (each for each in names if not re.fullmatch(r"[A-Za-z0-9_*?]+", each) or not each.strip("*?")), None
+        )
+        if wrong is not None:
+            raise ValueError(f"{wrong!r} is no name of an environment variable and no pattern of such names")
+        return names
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
-    def _listed(cls, given: Any) -> Any:
+    def _hosts(cls, given: Any) -> Any:
         """``["a", "b:8080"]`` or ``a, b:8080``."""
-        if isinstance(given, str):
-            try:
-                listed = json.loads(given)
-            except ValueError:
-                listed = None
-            given = listed if isinstance(listed, list) else [each for each in given.split(",") if each.strip()]
-        hosts = tuple(str(each).strip().lower() for each in given)
+        hosts = tuple(each.lower() for each in _listed(given))
         wrong = next((each for each in hosts if not each or re.search(r"[\s/@\"']", each)), None)
         if wrong is not None:
             shown = "one of them, with a user name or a password," if "@" in wrong else repr(wrong)
@@ -65,6 +77,17 @@ class Settings(BaseSettings):
     def seconds_left(self) -> float | None:
         """Of ``max_minutes``, which count from when these settings were made; None where there is no limit."""
         return None if self.max_minutes is None else self._began + self.max_minutes * 60 - time.monotonic()
+
+
+def _listed(given: Any) -> tuple[str, ...]:
+    """A JSON list, or what commas part."""
+    if isinstance(given, str):
+        try:
+            listed = json.loads(given)
+        except ValueError:
+            listed = None
+        given = listed if isinstance(listed, list) else [each for each in given.split(",") if each.strip()]
+    return tuple(str(each).strip() for each in given)
 
 
 def build(**flags: Any) -> Settings:

@@ -49,7 +49,7 @@ class TrapParser:
     types = frozenset({"text", "markdown"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
-        note("parse", file.path.name)
+        note("parse", file.name)
         time.sleep(float(os.environ.get(PARSE_S, "0")))
         text = file.path.read_text("utf-8")
         if "KILL THE WORKER" in text:
@@ -60,7 +60,7 @@ class TrapParser:
             while True:
                 pass
         if found := re.search(r"FAIL (\d+) TIMES", text):
-            calls = Path(os.environ[LOG]).read_text("utf-8").count(f" {file.path.name}\n")
+            calls = Path(os.environ[LOG]).read_text("utf-8").count(f" {file.name}\n")
             if calls <= int(found[1]):
                 raise Flaky(f"attempt {calls} failed")
         if "KILL ONCE" in text and not (flag := Path(f"{os.environ[LOG]}.killed")).exists():

@@ -9,15 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from conftest import is_alive, wait_for
-from docmill.engine import workers
-from docmill.engine.workers import WorkerDied, Workers
-from docmill.errors import StorageError
+from docmill.engine import answers, printed, worker_process
+from docmill.engine.answers import AnswerTooLarge
+from docmill.engine.worker_process import WorkerDied
+from docmill.engine.workers import Workers
+from docmill.errors import DocumentError, StorageError
 from unit import odd_tasks
 
 Make = Callable[..., Workers]
@@ -33,9 +36,9 @@ def make(ended: SimpleQueue[tuple[Any, Future[Any]]]) -> Iterator[Make]:
     made: list[Workers] = []
 
     def make(
-        most: int = 1, start: Callable[..., Any] = os.getpid, args: tuple[Any, ...] = (), recycle: int = 0
+        most: int = 1, start: Callable[..., Any] = os.getpid, args: tuple[Any, ...] = (), **options: Any
     ) -> Workers:
-        made.append(Workers(most, start, args, recycle=recycle, done=lambda tag, future: ended.put((tag, future))))
+        made.append(Workers(most, start, args, done=lambda tag, future: ended.put((tag, future)), **options))
         return made[-1]
 
     yield make
@@ -89,7 +92,7 @@ def test_a_library_that_exits_has_not_answered(make: Make) -> None:
     [
         (threading.Lock, (), "pickle"),
         (odd_tasks.raise_what_cannot_be_sent, (), "Awkward: with care"),
-        (odd_tasks.give_a_trap, (), "sprung"),
+        (odd_tasks.give_a_trap, (), r"an answer may not hold .*odd_tasks\.spring"),
     ],
 )
 def test_what_cannot_be_sent_or_read_is_what_became_of_the_task(
@@ -148,6 +151,86 @@ def test_killed_in_the_middle_of_an_answer_it_holds_nobody_up(make: Make) -> Non
         half.result(60)
     assert good.result(60) is None
     assert pool.submit(3, abs, -1).result(60) == 1
+
+
+def test_half_an_answer_does_not_stop_the_clock(make: Make) -> None:
+    pool = make()
+    with pytest.raises(TimeoutError):
+        pool.submit(1, odd_tasks.say_half_an_answer_and_hang, timeout=0.5).result(60)
+    assert pool.submit(2, abs, -1).result(60) == 1
+
+
+def test_an_answer_that_is_too_much_is_not_taken_in(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = make()
+    with pytest.raises(AnswerTooLarge):
+        pool.submit(1, odd_tasks.announce_too_much).result(60)
+    monkeypatch.setattr(answers, "MOST_BYTES", 1000)
+    with pytest.raises(AnswerTooLarge):
+        pool.submit(2, bytes, 2000).result(60)
+    assert pool.submit(3, abs, -1).result(60) == 1
+
+
+def test_the_kind_of_a_plug_ins_own_error_comes_through(make: Make) -> None:
+    with pytest.raises(DocumentError, match="later") as caught:
+        make().submit(1, odd_tasks.raise_own_kind).result(60)
+    error = caught.value
+    assert (type(error), error.code, error.permanent, error.retried) == (DocumentError, "BUSY", False, True)
+
+
+# ---- what they print -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_printed_is_handed_on_with_what_it_was_printed_for(make: Make) -> None:
+    told: SimpleQueue[tuple[Any, str]] = SimpleQueue()
+    pool = make(start=print, args=("hello",), printed=lambda tag, text: told.put((tag, text)))
+    for name in ("one", "two"):
+        pool.submit(name, odd_tasks.print_words, f"of {name}").result(60)
+    assert [told.get(timeout=10) for _ in range(3)] == [(None, "hello\n"), ("one", "of one\n"), ("two", "of two\n")]
+
+
+def test_a_flood_is_drained_and_only_its_ends_are_kept(make: Make) -> None:
+    told: SimpleQueue[tuple[Any, str]] = SimpleQueue()
+    pool = make(printed=lambda tag, text: told.put((tag, text)))
+    size = 200 * 1024**2
+    pool.submit("flood", odd_tasks.print_much, size).result(60)
+    _tag, text = told.get(timeout=10)
+    assert text.startswith("the first words\n")
+    assert text.endswith("\nthe last words\n")
+    left_out = size + len("the first words\n\nthe last words\n") - 2 * printed.KEPT_BYTES
+    assert f"{left_out:,} bytes left out" in text
+    assert len(text) < 3 * printed.KEPT_BYTES
+
+
+def test_the_last_words_of_a_worker_are_told(make: Make) -> None:
+    with pytest.raises(WorkerDied) as caught:
+        make().submit(1, odd_tasks.print_and_die, "starting\nassertion `x > 0'\tfailed \x1b[31m\n\n").result(60)
+    assert (caught.value.exitcode, caught.value.words) == (-signal.SIGABRT, "assertion `x > 0' failed ?[31m")
+
+
+def test_a_log_is_rotated_and_says_the_same_of_starts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printed, "LOG_BYTES", 3000)
+    log = printed.WorkerLog(tmp_path / "logs" / "workers.log")
+    for _ in range(2):
+        log.add_once("a start", "no network filter")
+    assert log._path.read_text().count("no network filter") == 1
+    for number in range(100):
+        log.add(f"file-{number}.pdf", "x" * 100)
+    assert "file-99.pdf\nxxx" in log._path.read_text()
+    assert sorted(path.name for path in log._path.parent.iterdir()) == ["workers.log", "workers.log.1"]
+    assert all(path.stat().st_size <= 3000 for path in log._path.parent.iterdir())
+
+
+def test_a_process_is_replaced_after_it_has_held_much_memory(make: Make) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells")
+    pool = make(memory_bytes=1024**3)
+    first = pool.submit(1, os.getpid).result(60)
+    assert pool.submit(2, os.getpid).result(60) == first
+    pool.submit(3, odd_tasks.fill_memory, 900 * 1024**2).result(60)
+    assert pool.submit(4, os.getpid).result(60) != first
+
+
+# ---- ends ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_task_that_takes_too_long_loses_its_process(make: Make) -> None:
@@ -223,13 +306,13 @@ def test_a_machine_without_room_for_a_process_says_so(make: Make, monkeypatch: p
     def refuse(process: Any) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(workers._context.Process, "start", refuse)
+    monkeypatch.setattr(worker_process.context.Process, "start", refuse)
     with pytest.raises(StorageError, match="Resource temporarily unavailable"):
         make().submit(1, abs, -1).result(60)
 
 
 def test_a_process_that_never_gets_ready_is_given_up(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "START_SECONDS", 0.1)
+    monkeypatch.setattr(worker_process, "START_SECONDS", 0.1)
     with pytest.raises(StorageError, match="no worker process would start"):
         make(start=time.sleep, args=(60,)).submit(1, abs, -1).result(60)
 

@@ -18,7 +18,7 @@ _LIBXML2_NO_MEMORY = 2  # XML_ERR_NO_MEMORY
 _USED_UP = 0.98
 # Of the machine, not of the file: a disk that is full, a quota, a device that fails.
 _NOT_THE_FILE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE})
-_OUT_OF_MEMORY_WORDS = ("memory allocation", "out of memory", "cannot allocate memory")
+_OUT_OF_MEMORY_WORDS = ("memory allocation", "out of memory", "cannot allocate memory", "bad_alloc")
 
 
 @contextmanager
@@ -51,11 +51,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     libxml2 reports it as a syntax error, "unknown error", that is known by its number alone.
     """
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY_WORDS):
+    if isinstance(error, MemoryError) or tells_of_memory(str(error)):
         return True
     if type(error).__name__ == "XMLSyntaxError" and getattr(error, "code", None) == _LIBXML2_NO_MEMORY:
         return True
     return _memory_is_used_up()
+
+
+def tells_of_memory(text: str) -> bool:
+    """Whether that is what libraries say when they get no more memory."""
+    return any(words in text.lower() for words in _OUT_OF_MEMORY_WORDS)
 
 
 def _memory_is_used_up() -> bool:

@@ -21,7 +21,7 @@ from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.pools import THREADS, Done, Executor
 from docmill.engine.work import GroupWork, StepRow, Work
-from docmill.engine.workers import WorkerDied
+from docmill.engine.worker_process import WorkerDied, ending
 from docmill.errors import DefinitionError, DocumentError, DocumentTimeout, MissingError, ProcessingError, WorkerCrashed
 from docmill.steps.embed import Text, estimate_tokens, micro_batches
 from docmill.stores.embedding_cache import EmbeddingCache
@@ -180,7 +180,7 @@ class EmbedStage:
             self._again(batch, tries, error)
             return
         except WorkerDied as error:
-            self._again(batch, tries, WorkerCrashed(f"the embedding worker died (exit code {error.exitcode})"))
+            self._again(batch, tries, WorkerCrashed(f"the embedding worker died ({ending(error.exitcode)})"))
             return
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the outcome of the texts it was given
             self._again(batch, tries, ProcessingError(f"embedding failed: {type(error).__name__}: {str(error)[:300]}"))

@@ -10,18 +10,22 @@ from pathlib import Path
 
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import now
+from docmill.domain.failures import tells_of_memory
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
 from docmill.engine import worker
+from docmill.engine.answers import AnswerTooLarge
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.work import StepRow, Work
-from docmill.engine.workers import WorkerDied
+from docmill.engine.worker_process import WorkerDied, ending
 from docmill.errors import (
     DamagedArtifact,
     DefinitionError,
     DocumentError,
     DocumentTimeout,
+    FileTooLarge,
     MissingError,
+    OutOfMemory,
     ProcessingError,
     WorkerCrashed,
 )
@@ -181,7 +185,9 @@ class LegStage:
     def _outcome(self, work: Work, done: Done) -> LegOutcome | None:
         """The worker's answer, or what stands for it; None where the worker died and the document has tries left."""
         try:
-            outcome: LegOutcome = done.future.result()
+            outcome = done.future.result()
+            if not isinstance(outcome, LegOutcome):
+                raise TypeError(f"{type(outcome).__name__} is no outcome")
             return outcome
         except TimeoutError:
             failure: DocumentError = DocumentTimeout(
@@ -191,15 +197,29 @@ class LegStage:
             raise  # the disk, the model or a plug-in is gone: no document's fault
         except WorkerDied as error:
             if error.exitcode == -signal.SIGXCPU:
-                return self._ended(work, DocumentTimeout("it used up the processor time of a document"))
+                failure = DocumentTimeout(
+                    "it used up the processor time of a document", hint="raise DOCMILL_WORKER_CPU_S"
+                )
+                return self._ended(work, failure)
             work.crashes += 1
             crashes, run = work.crashes, work.run_id
             self._ledger.after(lambda tx: _count_crashes(tx, run, crashes))
             died = f"{work.uri}: its worker died"
-            self._ledger.log(work, "warning", died, exit_code=error.exitcode, crashes=crashes)
+            words = error.words or None
+            self._ledger.log(
+                work,
+                "warning",
+                died,
+                exit_code=error.exitcode,
+                last_words=words,
+                starved=error.starved,
+                crashes=crashes,
+            )
             if crashes < MOST_CRASHES:
                 return None
-            failure = WorkerCrashed(f"it took {crashes} workers down (exit code {error.exitcode})")
+            failure = _of_deaths(error, crashes)
+        except AnswerTooLarge as error:
+            failure = FileTooLarge(f"its passages are too many: {error}", hint="lower parse.max_characters")
         except Exception as error:  # noqa: BLE001 - an answer that could not be sent is this document's outcome
             failure = ProcessingError(f"its worker could not answer: {type(error).__name__}: {str(error)[:300]}")
         return self._ended(work, failure)
@@ -290,6 +310,18 @@ class LegStage:
             pipeline.embed.method,
             pipeline.embed_params,
         )
+
+
+def _of_deaths(last: WorkerDied, deaths: int) -> DocumentError:
+    """Of a document that takes workers down, also alone: why, as far as it shows."""
+    said = f": {last.words}" if last.words else ""
+    if last.starved:
+        return OutOfMemory(
+            f"the machine ran out of memory and ended its worker, {deaths} times", hint="give the machine more memory"
+        )
+    if last.exitcode < 0 and tells_of_memory(last.words):
+        return OutOfMemory(f"its worker ran out of memory and ended{said}", hint="raise DOCMILL_WORKER_MEMORY_BYTES")
+    return WorkerCrashed(f"it took {deaths} workers down ({ending(last.exitcode)}){said}")
 
 
 def _usable(work: Work, step_type: str, ref: ArtifactRef | None) -> ArtifactRef | None:

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 from docmill.engine import worker
 from docmill.engine.pipelines import CompiledPipeline
-from docmill.engine.worker import WorkerLimits
+from docmill.engine.printed import WorkerLog
+from docmill.engine.sandbox import Sandbox
+from docmill.engine.work import Work
 from docmill.engine.workers import Workers
 from docmill.settings import Settings
 
@@ -55,7 +57,7 @@ class Pools:
     def __init__(self, home: Path, settings: Settings, results: queue.SimpleQueue[Done]) -> None:
         self._results = results
         self._settings = settings
-        self._log = str(home / "logs" / "workers.log")
+        self._log = WorkerLog(home / "logs" / "workers.log")
         self._pools: dict[str, Executor] = {}
 
     def documents(self) -> Executor:
@@ -73,8 +75,10 @@ class Pools:
     def embedder(self, name: str, pipeline: CompiledPipeline, workers: int) -> Executor:
         """Workers that hold the pipeline's model, loaded as they start."""
         if name not in self._pools:
-            args = (os.getpid(), self._log, pipeline.embed.method, pipeline.embed_params, THREADS)
-            self._pools[name] = Workers(workers, worker.start_embed_worker, args, done=self._done)
+            args = (os.getpid(), pipeline.embed.method, pipeline.embed_params, THREADS)
+            self._pools[name] = Workers(
+                workers, worker.start_embed_worker, args, done=self._done, printed=self._printed
+            )
         return self._pools[name]
 
     def stop(self) -> None:
@@ -84,9 +88,30 @@ class Pools:
         self._pools.clear()
 
     def _document_pool(self, workers: int, *, recycle: int) -> Executor:
-        limits = WorkerLimits(self._settings.worker_memory_bytes, self._settings.worker_cpu_s)
-        args = (os.getpid(), self._log, limits)
-        return Workers(workers, worker.start_document_worker, args, recycle=recycle, done=self._done)
+        settings = self._settings
+        sandbox = Sandbox(
+            settings.worker_memory_bytes,
+            settings.worker_cpu_s,
+            settings.worker_file_bytes,
+            settings.worker_env,
+            settings.worker_network,
+        )
+        return Workers(
+            workers,
+            worker.start_document_worker,
+            (os.getpid(), sandbox),
+            recycle=recycle,
+            memory_bytes=settings.worker_memory_bytes,
+            done=self._done,
+            printed=self._printed,
+        )
+
+    def _printed(self, tag: Any, text: str) -> None:
+        """Into the log, under the name of the document. What workers print as they start is the same for all."""
+        if tag is None:
+            self._log.add_once("a worker that starts", text)
+        else:
+            self._log.add(tag.uri if isinstance(tag, Work) else "embedding", text)
 
     def _done(self, tag: Any, future: Future[Any]) -> None:
         self._results.put(Done(tag, future))

@@ -9,8 +9,6 @@ from docmill import failpoints
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.state import State, groups
 
-_LOG_BYTES = 1024 * 1024
-
 
 def begin(state: State, home: Path) -> int:
     """Raise the engine epoch, put back the steps that a dead engine left running, and sweep its temporary files.
@@ -22,11 +20,6 @@ def begin(state: State, home: Path) -> int:
     with state.transaction(epoch=epoch) as tx:
         groups.recover(tx)
     sweep(home)
-    log = home / "logs" / "workers.log"
-    with contextlib.suppress(OSError):  # no work depends on a log
-        log.parent.mkdir(mode=0o700, exist_ok=True)
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
     return epoch
 
 

@@ -9,11 +9,9 @@ import contextlib
 import errno
 import os
 import posixpath
-import resource
-import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,48 +19,52 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.deadline import Deadline
 from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
+from docmill.domain.failures import is_out_of_memory
 from docmill.domain.identity import assets_key
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams, ParseParams
+from docmill.engine import sandbox
+from docmill.engine.sandbox import Sandbox
 from docmill.errors import (
+    CorruptedFile,
     DamagedArtifact,
+    DecodeError,
     DefinitionError,
     DocumentError,
+    EmptyDocument,
     FileChanged,
+    FileTooLarge,
     MissingError,
     OutOfMemory,
     ProcessingError,
 )
+from docmill.sources.held import HeldFile
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.faults import storage_error
 
-_PR_SET_PDEATHSIG = 1
+_NEAR_THE_LIMIT = 7 / 8  # what asks for more at once than is left does not show in the peak
+_PERHAPS_OUT_OF_MEMORY = (ProcessingError, CorruptedFile, DecodeError, EmptyDocument)
+
+_limits: Sandbox | None = None  # of this process, once it is in it
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
-    """What a document worker may use. ``cpu_s`` is allotted to each document anew."""
-
-    memory_bytes: int
-    cpu_s: int
-
-
-def start_document_worker(parent: int, log: str, limits: WorkerLimits) -> None:
+def start_document_worker(parent: int, limits: Sandbox) -> None:
     """Pool initializer."""
-    _become_child(parent, log)
-    global _cpu_s
-    _cpu_s = limits.cpu_s
-    with contextlib.suppress(ValueError, OSError):  # a lower hard limit is set already: that one holds
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    global _limits
+    sandbox.become_worker(parent)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    for refused in sandbox.enter(limits):
+        print(f"this system does not take all of a worker's bounds: {refused}", file=sys.stderr, flush=True)  # noqa: T201 - for the log
+    _limits = limits
 
 
-_cpu_s = 120
+def start_embed_worker(parent: int, method: str, params: EmbedParams, threads: int) -> None:
+    """Pool initializer: loads the model, so that it is ready when the first texts come.
 
-
-def start_embed_worker(parent: int, log: str, method: str, params: EmbedParams, threads: int) -> None:
-    """Pool initializer: loads the model, so that it is ready when the first texts come."""
-    _become_child(parent, log)
+    It reads texts and no files, and may need the network and its keys: it is not in the sandbox.
+    """
+    sandbox.become_worker(parent)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from docmill.steps import embed
 
     with contextlib.suppress(Exception):  # the first task meets the same error, and can tell it
@@ -71,27 +73,42 @@ def start_embed_worker(parent: int, log: str, method: str, params: EmbedParams, 
 
 def run_leg(job: LegJob) -> LegOutcome:
     """Everything of one document up to its chunks. Raises what is no document's fault: disk, model or plug-in gone."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _allot_cpu(int(used.ru_utime + used.ru_stime) + 1 + _cpu_s)
+    if _limits is not None:
+        sandbox.allot_cpu(_limits.cpu_s)
     leg = _Leg(job)
     worker = f"worker-{os.getpid()}"
-    for step in job.steps:
-        try:
-            leg.run(step)
-        except DocumentError as error:
-            return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, error), failed_at=now())
-        except (MissingError, DefinitionError):
-            raise
-        except MemoryError:
-            failure = OutOfMemory("reading it needed more memory than a worker may use")
-            return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, failure), failed_at=now())
-        except Exception as error:  # noqa: BLE001 - whatever a library raises is this document's outcome
-            failure_ = _as_document_error(step, error)
-            return LegOutcome(worker, tuple(leg.done), failure=Failure.of(step.name, failure_), failed_at=now())
+    try:
+        for step in job.steps:
+            try:
+                leg.run(step)
+            except Exception as error:  # noqa: BLE001 - whatever a library raises is this document's outcome
+                failure = leg.failure(step, error)
+                return LegOutcome(worker, tuple(leg.done), failure=failure, failed_at=now())
+    finally:
+        leg.close()
     return LegOutcome(worker, tuple(leg.done), content=leg.content)
 
 
 def _as_document_error(step: StepJob, error: Exception) -> DocumentError:
+    """What became of the document. Raises what is no document's fault."""
+    if _too_large_to_write(error):
+        most = _limits.file_bytes if _limits else 0
+        return FileTooLarge(
+            f"{step.type} would write a file of more than {most:,} bytes", hint="raise DOCMILL_WORKER_FILE_BYTES"
+        )
+    if isinstance(error, MissingError | DefinitionError):
+        raise error
+    told = error if isinstance(error, DocumentError) else _translated(step, error)
+    if isinstance(error, MemoryError) or (isinstance(told, _PERHAPS_OUT_OF_MEMORY) and _was_out_of_memory(error)):
+        most = _limits.memory_bytes if _limits else 0
+        return OutOfMemory(
+            f"{step.type} needs more memory than a worker may have ({most // 1024**2:,} MiB)",
+            hint="raise DOCMILL_WORKER_MEMORY_BYTES",
+        )
+    return told
+
+
+def _translated(step: StepJob, error: Exception) -> DocumentError:
     if isinstance(error, OSError):
         from docmill.steps.validate import TEMPORARY, unreadable
 
@@ -101,6 +118,26 @@ def _as_document_error(step: StepJob, error: Exception) -> DocumentError:
         if error.errno in TEMPORARY:
             return unreadable(error)
     return ProcessingError(f"{step.type} failed: {type(error).__name__}: {str(error)[:300]}")
+
+
+def _too_large_to_write(error: BaseException | None) -> bool:
+    """RLIMIT_FSIZE, also where what failed was an artifact."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _was_out_of_memory(error: BaseException) -> bool:
+    """Whether an error hides that memory ran out: by its words, or as the process has come close to its limit.
+
+    It has not come close before this document: a worker that has is replaced.
+    """
+    if is_out_of_memory(error):
+        return True
+    peak = sandbox.peak_memory_bytes()
+    return _limits is not None and peak is not None and peak > _NEAR_THE_LIMIT * _limits.memory_bytes
 
 
 def run_embed(method: str, params: EmbedParams, threads: int, texts: list[str]) -> bytes:
@@ -117,7 +154,7 @@ class _Leg:
         self.job = job
         self.artifacts = ArtifactStore(Path(job.home))
         self.path = Path(job.path)
-        self.stat = _stat(self.path)
+        self.held: HeldFile | None = None
         self.done: list[StepOutcome] = []
         self.file_type: Any = None
         self.parsed: ParsedDocument | None = None
@@ -131,10 +168,32 @@ class _Leg:
         assets, self.assets = self.assets, None
         self.done.append(StepOutcome(step.name, started_at, now(), seconds, reused, ref, meta, assets))
 
+    def failure(self, step: StepJob, error: Exception) -> Failure:
+        """``error`` as the outcome of a step. Raises what is no document's fault."""
+        told = _as_document_error(step, error)
+        if self.held is not None:  # libraries name the path that they were given
+            told.message = told.message.replace(str(self.held.path), posixpath.basename(self.job.uri))
+        return Failure.of(step.name, told)
+
+    def close(self) -> None:
+        if self.held is not None:
+            self.held.close()
+
+    def _file(self) -> HeldFile:
+        """The document's file, opened once for all steps."""
+        if self.held is None:
+            from docmill.steps.validate import unreadable
+
+            try:
+                self.held = HeldFile(self.path)
+            except OSError as error:
+                raise unreadable(error) from error
+        return self.held
+
     def _validate(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
         from docmill.steps.validate import validate
 
-        self.file_type = validate(self.path, self.job.content_hash, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
+        self.file_type = validate(self._file(), self.path.name, self.job.content_hash, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
         return False, None, {"type": self.file_type.name}
 
     def _parse(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
@@ -144,18 +203,21 @@ class _Leg:
                 return True, None, {}
         from docmill.filetypes import detect
         from docmill.steps.parse import parse
+        from docmill.steps.validate import hold_to
         from docmill.stores.keeping import HomeKeeper
 
-        params, job = step.params, self.job
+        params, job, file = step.params, self.job, self._file()
         assert isinstance(params, ParseParams)
-        file_type = self.file_type or detect(self.path, name=self.path.name)
+        if self.file_type is None:  # a workflow without a validate step
+            hold_to(file, job.content_hash)
+        file_type = self.file_type or detect(file.path, name=self.path.name)
         keeper = HomeKeeper(
             Path(job.home), params, size_bytes=job.size_bytes, depth=job.depth, expanded_bytes=job.expanded_bytes
         )
         deadline, name = Deadline(params.max_seconds), posixpath.basename(job.uri)
-        source = SourceFile(self.path, file_type.name, job.size_bytes, name, job.depth, deadline, keeper)
+        source = SourceFile(file.path, file_type.name, job.size_bytes, name, job.depth, deadline, keeper)
         self.parsed = replace(parse(source, step.method, params), members=keeper.members)
-        if _stat(self.path) != self.stat:
+        if not file.unchanged:
             raise FileChanged("the file changed while it was read", hint="sync the folder again")
         assets = keeper.zipped_assets()
         if assets is not None:
@@ -165,9 +227,11 @@ class _Leg:
 
     def _enrich(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
         from docmill import registry
+        from docmill.steps import contract
 
         assert self.parsed is not None
-        added = registry.load("enrichers", step.method).enrich(self.parsed, step.params)
+        returned = registry.load("enrichers", step.method).enrich(self.parsed, step.params)
+        added = contract.metadata(returned, f"{step.method} (enricher)")
         self.parsed = replace(self.parsed, metadata={**self.parsed.metadata, **added})
         return False, None, {"added": sorted(added)}
 
@@ -179,46 +243,3 @@ class _Leg:
         self.content = chunk(self.parsed, step.method, step.params, tokenizer, self.job.metadata)  # type: ignore[arg-type] # the planner pairs each type with its params
         ref = self.artifacts.write(step.key, self.content.to_json())
         return False, ref, {"chunks": len(self.content.chunks)}
-
-
-def _stat(path: Path) -> tuple[int, ...] | None:
-    """What tells that a file is not what it was; None where it cannot be looked at."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _become_child(parent: int, log: str) -> None:
-    """Die with the parent, keep out of the terminal's signals and of its output."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    with contextlib.suppress(OSError):
-        os.setpgid(0, 0)
-    descriptor = _open_log(log)
-    os.dup2(descriptor, 2)
-    os.dup2(descriptor, 1)
-    os.close(descriptor)
-
-
-def _open_log(log: str) -> int:
-    """Where what libraries print goes: nowhere, if the log cannot be written, as no work depends on it."""
-    try:
-        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError:
-        return os.open(os.devnull, os.O_WRONLY)
-
-
-def _allot_cpu(total_seconds: int) -> None:
-    """RLIMIT_CPU counts over a process's life, so each document moves the soft limit on."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    wanted = total_seconds if hard == resource.RLIM_INFINITY else min(total_seconds, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (wanted, hard))

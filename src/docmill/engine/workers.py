@@ -1,4 +1,4 @@
-"""Worker processes. Each has a pipe of its own and a thread that sees it through, so that its death is its own.
+"""Worker processes. Each has pipes of its own and a thread that sees it through, so that its death is its own.
 
 Pools whose workers share one pipe and its locks stand still, or break as a whole, when a worker is killed at the wrong
 moment: between taking a task and saying so, in the middle of an answer, or while it has nothing to do. Here a death is
@@ -9,46 +9,32 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import pickle
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from docmill.engine import answers
+from docmill.engine.printed import Printed, last_words
+from docmill.engine.worker_process import READY, Gone, WorkerDied, WorkerProcess, context, ending, living, serve
 from docmill.errors import StorageError
 
-START_SECONDS = 300.0  # by then the largest model has been read from the slowest disk
 MOST_STARTS = 3
 _STOP_SECONDS = 10.0
-_EXIT_SECONDS = 2.0
 
-_READY, _BEGUN = b"ready", b"begun"
-_context = get_context("spawn")
 _processes = threading.Lock()  # multiprocessing starts, signals and reaps in one thread at a time
-
-
-class WorkerDied(Exception):
-    """A worker ended while it was at a task. ``exitcode`` is negative for a signal: -9 after SIGKILL."""
-
-    def __init__(self, exitcode: int) -> None:
-        super().__init__(f"the worker died (exit code {exitcode})")
-        self.exitcode = exitcode
-
-
-class _Gone(Exception):
-    """A worker could not be started, or ended before it began a task: no task's fault."""
 
 
 class Workers:
     """Up to ``most`` spawned processes that run tasks. One starts when no other is free, all do with :meth:`warm`.
 
-    start: is run in each process first, with ``args``; recycle: a process is replaced after so many tasks, 0 for never;
-    done: is told of each future that has ended and of what its task was for, from any thread.
+    start:   is run in each process first, with ``args``.
+    recycle: a process is replaced after so many tasks, 0 for never.
+    memory_bytes: the address space that it may have, 0 for any: it is replaced after a task that took most of that.
+    done:    is told of each future that has ended and of what its task was for, from any thread.
+    printed: is told what a process printed and what for; None stands for its start.
     """
 
     def __init__(
@@ -58,16 +44,20 @@ class Workers:
         args: tuple[Any, ...],
         *,
         recycle: int = 0,
+        memory_bytes: int = 0,
         done: Callable[[Any, Future[Any]], None],
+        printed: Callable[[Any, str], None] = lambda _tag, _text: None,
     ) -> None:
         self._most = most
         self._start = (start, args)
         self._recycle = recycle
+        self._memory_bytes = memory_bytes
         self._done = done
+        self._printed = printed
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
-        self._workers: set[_Worker] = set()
+        self._workers: set[WorkerProcess] = set()
         self._stopped = False
         atexit.register(self.stop)
 
@@ -83,7 +73,7 @@ class Workers:
         ended: then this task is lost, and nothing else is. With :class:`StorageError` where no process would start.
         To cancel it takes the task back; if it has begun, by killing its process.
         """
-        task = _Task(function, args, timeout, self._kill)
+        task = _Task(tag, function, args, timeout, self._kill)
         task.add_done_callback(lambda future: self._done(tag, future))
         self._tasks.put(task)
         if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
@@ -120,7 +110,7 @@ class Workers:
 
     def _see_through(self) -> None:
         """Keep one process, or its successor, at work."""
-        worker: _Worker | None = None
+        worker: WorkerProcess | None = None
         with contextlib.suppress(Exception):  # its first task meets the same, and can tell it
             worker = self._begin()
         for task in self._taken():
@@ -130,17 +120,24 @@ class Workers:
                 worker = self._hand_over(task, worker)
                 answer = worker.hear(task.timeout)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is what became of the task
-                exitcode = self._bury(worker)
+                died = self._bury(worker)
                 worker = None
-                task.set_exception(WorkerDied(exitcode) if isinstance(error, EOFError) else error)
+                task.set_exception(died if isinstance(error, EOFError) else error)
                 continue
+            self._hand_on_print(worker)
             worker.task = None
             task.settle(answer)
             worker.tasks += 1
-            if worker.tasks == self._recycle:
+            if worker.tasks == self._recycle or worker.is_swollen(self._memory_bytes):
                 self._bury(worker)
                 worker = None
         self._bury(worker)
+
+    def _hand_on_print(self, worker: WorkerProcess) -> str:
+        text = worker.printed.take()
+        if text.strip():
+            self._printed(worker.task.tag if worker.task else None, text)
+        return text
 
     def _taken(self) -> Iterator[_Task]:
         while True:
@@ -153,29 +150,35 @@ class Workers:
                 return
             yield task
 
-    def _begin(self) -> _Worker:
+    def _begin(self) -> WorkerProcess:
         """Start a process and wait until it is ready."""
-        ours, theirs = _context.Pipe()
-        worker = _Worker(_context.Process(target=_serve, args=(theirs, *self._start), name="docmill-worker"), ours)
+        ours, theirs = context.Pipe()
+        hears, prints = context.Pipe(duplex=False)
+        process = context.Process(target=serve, args=(theirs, prints, *self._start), name="docmill-worker")
+        worker = WorkerProcess(process, ours, Printed(hears))
         try:
-            with theirs, _processes:
+            with theirs, prints, _processes:
                 if self._stopped:
-                    raise _Gone
-                worker.process.start()
+                    raise Gone
+                for each in living:  # to start a process reaps those that have ended: their groups end before that
+                    each.end_what_it_left()
+                worker.start()
                 self._workers.add(worker)
         except OSError as error:  # no memory, or too many processes
             ours.close()
-            raise _Gone(f"{error.strerror or error}") from error
+            worker.printed.close()
+            raise Gone(f"{error.strerror or error}") from error
         try:
-            worker.expect(_READY)
-        except _Gone as gone:
-            raise _Gone(f"exit code {self._bury(worker)}") from gone
+            worker.expect(READY)
+        except Gone as gone:
+            raise Gone(ending(self._bury(worker).exitcode)) from gone
+        self._hand_on_print(worker)
         return worker
 
-    def _hand_over(self, task: _Task, worker: _Worker | None) -> _Worker:
+    def _hand_over(self, task: _Task, worker: WorkerProcess | None) -> WorkerProcess:
         """Have a process begin a task. One that is gone before that has a successor."""
         message = pickle.dumps((task.function, task.arguments))
-        reason: _Gone | None = None
+        reason: Gone | None = None
         for _ in range(MOST_STARTS):
             try:
                 worker = worker or self._begin()
@@ -184,7 +187,7 @@ class Workers:
                     raise CancelledError
                 worker.begin(message)
                 return worker
-            except _Gone as gone:
+            except Gone as gone:
                 self._bury(worker)
                 worker, reason = None, gone
             except BaseException:
@@ -194,26 +197,30 @@ class Workers:
             f"no worker process would start: {reason}", hint="logs/workers.log in the home has their last words"
         )
 
-    def _bury(self, worker: _Worker | None) -> int:
-        """Make certain that a process is gone; its exit code."""
+    def _bury(self, worker: WorkerProcess | None) -> WorkerDied:
+        """Make certain that a process is gone, and what it left behind; how it ended."""
         if worker is None or worker not in self._workers:
-            return 0
-        worker.connection.close()
+            return WorkerDied(0)
         with _processes:
             self._workers.discard(worker)
-            return worker.end()
+            exitcode, starved = worker.end()
+        words = last_words(self._hand_on_print(worker))
+        worker.connection.close()
+        worker.printed.close()
+        return WorkerDied(exitcode, words, starved=starved)
 
 
 class _Task(Future[Any]):
     def __init__(
         self,
+        tag: Any,
         function: Callable[..., Any],
         arguments: tuple[Any, ...],
         timeout: float | None,
         kill: Callable[[_Task], None],
     ) -> None:
         super().__init__()
-        self.function, self.arguments, self.timeout = function, arguments, timeout
+        self.tag, self.function, self.arguments, self.timeout = tag, function, arguments, timeout
         self.unwanted = False
         self._kill = kill
 
@@ -225,88 +232,10 @@ class _Task(Future[Any]):
 
     def settle(self, answer: bytes) -> None:
         try:
-            good, value = pickle.loads(answer)  # noqa: S301 - a process of ours wrote it
+            good, value = answers.read(answer)
         except BaseException as error:  # noqa: BLE001 - an answer that cannot be read is what became of the task
             good, value = False, error
         if good:
             self.set_result(value)
         else:
             self.set_exception(value)
-
-
-class _Worker:
-    """A process, our end of its pipe, and what it is at."""
-
-    def __init__(self, process: Any, connection: Connection) -> None:
-        self.process = process
-        self.connection = connection
-        self.task: _Task | None = None
-        self.tasks = 0
-
-    def begin(self, message: bytes) -> None:
-        try:
-            self.connection.send_bytes(message)
-        except OSError as error:
-            raise _Gone("it ended while it had nothing to do") from error
-        self.expect(_BEGUN)
-
-    def expect(self, word: bytes) -> None:
-        try:
-            heard = self.hear(START_SECONDS)
-        except (EOFError, TimeoutError) as error:
-            raise _Gone("it ended before it began") from error
-        assert heard == word, heard
-
-    def hear(self, timeout: float | None) -> bytes:
-        """What it says next. Raises EOFError if it has ended, TimeoutError if nothing comes within so many seconds."""
-        ready = wait([self.connection, self.process.sentinel], timeout)
-        if not ready:
-            raise TimeoutError
-        if self.connection not in ready:
-            raise EOFError
-        try:
-            return self.connection.recv_bytes()
-        except (EOFError, OSError) as error:
-            wait([self.process.sentinel], _EXIT_SECONDS)  # its exit code is its own, where it ends by itself
-            raise EOFError from error
-
-    def end(self) -> int:
-        self.process.kill()
-        self.process.join()
-        exitcode: int = self.process.exitcode
-        self.process.close()
-        return exitcode
-
-
-# ---- the other side: what runs in the process ------------------------------------------------------------------------
-
-
-def _serve(pipe: Connection, start: Callable[..., None], args: tuple[Any, ...]) -> None:
-    start(*args)
-    pipe.send_bytes(_READY)
-    with contextlib.suppress(EOFError, ConnectionError):  # nobody is there any more
-        while True:
-            message = pipe.recv_bytes()
-            pipe.send_bytes(_BEGUN)
-            pipe.send_bytes(_run(message))
-
-
-def _run(message: bytes) -> bytes:
-    try:
-        function, args = pickle.loads(message)  # noqa: S301 - our own process wrote it
-        return pickle.dumps((True, function(*args)))
-    except BaseException as error:  # noqa: BLE001 - a library that calls exit() has not answered either
-        return _told(error)
-
-
-def _told(error: BaseException) -> bytes:
-    """An exception with its traceback as a note, or what can be sent of it."""
-    if not isinstance(error, Exception):
-        error = RuntimeError(f"it raised {type(error).__name__}: {error}")
-    error.add_note(f"in worker {os.getpid()}:\n{''.join(traceback.format_exception(error))}")
-    try:
-        answer = pickle.dumps((False, error))
-        pickle.loads(answer)  # noqa: S301 - just made; some exceptions cannot be made again from their arguments
-    except Exception:  # noqa: BLE001 - whatever a foreign class raises here
-        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return answer

@@ -9,6 +9,7 @@ from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import DocumentTimeout, EmptyDocument, UnsupportedType
 from docmill.filetypes import TYPES
+from docmill.steps import contract
 
 
 def parser_named(method: str, type_name: str) -> Parser:
@@ -22,12 +23,18 @@ def parser_named(method: str, type_name: str) -> Parser:
 
 def parse(file: SourceFile, method: str, params: ParseParams) -> ParsedDocument:
     """Raises a DocumentError; a document without any text is one, never a success."""
+    parser = parser_named(method, file.type)
     try:
-        document = parser_named(method, file.type).parse(file, params)
+        returned = parser.parse(file, params)
     except OutOfTime:
         raise DocumentTimeout(
             f"nothing of it could be read within {params.max_seconds:g} s", hint="raise parse.max_seconds"
         ) from None
+    document = contract.parsed(returned, _called(parser), max_characters=params.max_characters)
     if not document.blocks or not document.text.strip():
         raise EmptyDocument("there is no text in it")
     return document
+
+
+def _called(plugin: object) -> str:
+    return f"{type(plugin).__module__}.{type(plugin).__qualname__}"

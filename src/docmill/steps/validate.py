@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-from pathlib import Path
 
 from docmill import filetypes
-from docmill.domain.identity import CONTENT_PREFIX
 from docmill.domain.params import ValidateParams
 from docmill.errors import (
     DocumentError,
@@ -19,6 +16,7 @@ from docmill.errors import (
     TemporaryFailure,
 )
 from docmill.filetypes import FileType
+from docmill.sources.held import HeldFile
 
 TEMPORARY = {errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
 
@@ -32,21 +30,25 @@ def unreadable(error: OSError) -> DocumentError:
     return SourceFileDenied(f"the file cannot be read: {error.strerror}", hint="check its permissions")
 
 
-def validate(path: Path, content_hash: str, params: ValidateParams) -> FileType:
-    """The file's type by content. Raises the DocumentError that says why it cannot be processed."""
+def validate(file: HeldFile, name: str, content_hash: str, params: ValidateParams) -> FileType:
+    """The file's type by content, and by ``name``. Raises the DocumentError that says why it cannot be processed."""
+    size = file.size_bytes
+    if size > params.max_file_bytes:
+        raise FileTooLarge(
+            f"the file has {size:,} bytes; the most allowed is {params.max_file_bytes:,}",
+            hint="raise it with --set validate.max_file_bytes=N",
+        )
+    if size == 0:
+        raise EmptyDocument("the file has no bytes")
+    hold_to(file, content_hash)
+    return filetypes.detect(file.path, name=name)
+
+
+def hold_to(file: HeldFile, content_hash: str) -> None:
+    """Raises FileChanged where the file holds other bytes than those that were ingested."""
     try:
-        size = path.stat().st_size
-        if size > params.max_file_bytes:
-            raise FileTooLarge(
-                f"the file has {size:,} bytes; the most allowed is {params.max_file_bytes:,}",
-                hint="raise it with --set validate.max_file_bytes=N",
-            )
-        if size == 0:
-            raise EmptyDocument("the file has no bytes")
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = file.content_hash()
     except OSError as error:
         raise unreadable(error) from error
-    if CONTENT_PREFIX + digest != content_hash:
+    if found != content_hash:
         raise FileChanged("the file is no longer as it was when it was scanned", hint="sync the folder again")
-    return filetypes.detect(path, name=path.name)
