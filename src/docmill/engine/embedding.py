@@ -114,9 +114,8 @@ class EmbedStage:
         params = self._pipeline.embed_params
         idle = self.running + len(self._batches) < self._workers
         if self._window and (len(self._window) >= params.window_chunks or idle or not more_to_come):
-            self._batches.extend(
-                (batch, 0) for batch in micro_batches(list(self._window.values()), params.batch_tokens)
-            )
+            batches = micro_batches(list(self._window.values()), params.batch_tokens, params.batch_texts)
+            self._batches.extend((batch, 0) for batch in batches)
             self._window.clear()
         while self._batches and self.running < self._workers * 2:
             batch, tries = self._batches.popleft()

@@ -66,6 +66,11 @@ class CompiledPipeline:
         assert isinstance(params, EmbedParams)
         return params
 
+    @property
+    def asking(self) -> str:
+        """What a search needs to know to load the same model, as JSON: the parameters that are not as by default."""
+        return self.embed_params.model_dump_json(exclude_defaults=True, exclude=EmbedParams.tuned())
+
     @cached_property
     def parse_params(self) -> ParseParams:
         params = self._only(StepType.PARSE).params

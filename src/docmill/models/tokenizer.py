@@ -18,6 +18,8 @@ from docmill.models.installed import TOKENIZER, InstalledModel
 # Texts are cut into windows of this many characters before their tokens are located: what the library keeps for each
 # token is some hundred bytes, which a text of millions of characters would multiply beyond a worker's memory.
 _WINDOW = 65_536
+_LONG_TOKEN = 12  # characters
+_PIECE = 4
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -44,6 +46,28 @@ class ModelTokenizer:
     def counts(self, texts: Sequence[str]) -> list[int]:
         encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
         return [len(encoding) for encoding in encodings]
+
+
+class StandInTokenizer(ModelTokenizer):
+    """Counts for a model whose own tokenizer is not at hand: rather too many tokens than too few.
+
+    What one vocabulary has as a single token may be many to another: a long name, a key, a word of another language
+    that this one cannot spell at all. So a long token counts as one for every few of its characters.
+    """
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [piece for span in ModelTokenizer.spans(self, text) for piece in _pieces(*span)]
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        return [len(self.spans(text)) for text in texts]
+
+    def cut(self, text: str) -> str:
+        """As much of ``text`` as ``max_tokens`` allows, special tokens counted."""
+        most = self.max_tokens - self.special_tokens
+        if len(text) <= most:  # no token of these is shorter than a character
+            return text
+        spans = self.spans(text)
+        return text if len(spans) <= most else text[: spans[most - 1][1]]
 
 
 def tokenizer_of(model: InstalledModel) -> ModelTokenizer:
@@ -88,6 +112,11 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         yield start, cut
         start = cut
     yield start, len(text)
+
+
+def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
+    step = _PIECE if end - start > _LONG_TOKEN else end - start
+    return ((at, min(at + step, end)) for at in range(start, end, step))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

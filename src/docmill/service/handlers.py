@@ -17,8 +17,6 @@ import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -95,8 +93,8 @@ class Caller:
         if 200 <= answer.status < 300:
             return Outcome()
         lasting = answer.status < 500 and answer.status not in _PASSING
-        wait = _retry_after(answer.headers.get("retry-after"))
-        return Outcome(f"{answer.url.origin} answers {answer.status}", lasting=lasting, retry_after=wait)
+        said = f"{answer.url.origin} answers {answer.status}"
+        return Outcome(said, lasting=lasting, retry_after=answer.retry_after)
 
     def _credentials(self, handler: WebhookHandler, body: bytes) -> dict[str, str]:
         headers = {}
@@ -216,20 +214,6 @@ def _first_bytes(path: Path) -> str:
             return stream.read(MOST_SECRET_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, from either form of the header (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value[:9])
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 class _Tail:

@@ -64,8 +64,10 @@ def compile_with_model(definition: Pipeline, reporter: Reporter) -> CompiledPipe
     """A model that is missing is installed on the way: once, here, before any worker asks for it."""
     try:
         return compile_pipeline(definition)
-    except ModelMissing:
-        name: str = definition.step(StepType.EMBED).params.model  # type: ignore[attr-defined] # embed has EmbedParams
+    except ModelMissing as error:
+        name = error.context.get("model")
+        if not isinstance(name, str):
+            raise  # its hint says how to get it
         reporter.emit(MessageEvent("info", f"installing the embedding model {name}"))
         store.ensure(name, store.default_cache())
         return compile_pipeline(definition)

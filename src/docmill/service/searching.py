@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from docmill import registry
 from docmill.domain import filters
 from docmill.domain.contracts import Embedder, EmbeddingSession
 from docmill.domain.params import EmbedParams
 from docmill.domain.results import Hit, Neighbour, SearchResult
-from docmill.errors import NotFoundError, UsageError
+from docmill.errors import DefinitionError, NotFoundError, UsageError
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
+from docmill.stores.schemas import EMBED_PARAMS
 
 MODES = ("hybrid", "vector", "fts")
 EVERYWHERE = Scope()
@@ -114,9 +118,18 @@ def _query_session(opened: Database) -> EmbeddingSession:
     """The model that the database was made with, loaded."""
     stored = opened.settings()
     embedder: Embedder = registry.load("embedders", stored["embedder"])
-    params: EmbedParams = embedder.params(model=stored["model"])
+    params = _embed_params(embedder, stored)
     reading.require_model(stored, embedder.describe(params).fingerprint, opened.name)
     return embedder.load(params, threads=1)
+
+
+def _embed_params(embedder: Embedder, stored: dict[str, str]) -> EmbedParams:
+    given = {"model": stored["model"], **json.loads(stored.get(EMBED_PARAMS, "{}"))}
+    try:
+        return embedder.params.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        said = f"the embedder {stored['embedder']!r} no longer takes the parameters that the database was made with"
+        raise DefinitionError(f"{said}: {error}", hint="sync again") from None
 
 
 def _warm_up() -> threading.Thread:

@@ -20,6 +20,8 @@ from docmill.errors import (
     DefinitionError,
     DocmillError,
     ModelMissing,
+    ModelRefused,
+    ModelUnreachable,
     NotAllowedError,
     NotFoundError,
     Overtaken,
@@ -36,6 +38,7 @@ from docmill.settings import HOME_NAME, Settings, find_home
 from docmill.stores.queries import reading
 
 Target = tuple[Path, str | None]  # a folder, and its source's name where that is known
+_MODEL_AWAY = (ModelMissing, ModelUnreachable, ModelRefused)
 
 
 def sync(
@@ -122,7 +125,7 @@ def _begin_all(
     for target in targets:
         try:
             begun.append(_look_and_begin(home, settings, reporter, target, how))
-        except (NotFoundError, NotAllowedError, DefinitionError, ModelMissing) as error:
+        except (NotFoundError, NotAllowedError, DefinitionError, *_MODEL_AWAY) as error:
             if not skip or isinstance(target, Planned):
                 raise
             path, name = target

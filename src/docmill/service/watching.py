@@ -18,7 +18,15 @@ from typing import Any
 from docmill.domain.events import Event, MessageEvent, ProgressEvent, Reporter
 from docmill.domain.results import ChunkCounts, DocumentCounts, SourceSync, SyncResult, WatchResult
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
-from docmill.errors import DefinitionError, DocmillError, HomeNotFound, ModelMissing, StoppedError, UsageError
+from docmill.errors import (
+    DefinitionError,
+    DocmillError,
+    HomeNotFound,
+    ModelMissing,
+    ModelRefused,
+    StoppedError,
+    UsageError,
+)
 from docmill.service import shapes, syncing
 from docmill.service.signals import OutlivesTerminal, stop_on_signals
 from docmill.service.watched_folder import Rhythm, WatchedFolder
@@ -32,7 +40,7 @@ RESCAN_SECONDS = 600.0
 _LOOK_SECONDS = 1.0
 _TICK_SECONDS = 0.05
 _PATIENCE_SECONDS = 10.0  # a sync that takes longer shows how far it is
-_WRONG_CALL = (UsageError, DefinitionError, ModelMissing)  # where a folder's first sync meets it
+_WRONG_CALL = (UsageError, DefinitionError, ModelMissing, ModelRefused)  # where a folder's first sync meets it
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ from docmill import registry
 from docmill.domain.contracts import Embedder, EmbeddingSession
 from docmill.domain.params import EmbedParams
 
-MOST_TEXTS = 32  # beyond this a batch gains nothing and a killed worker loses more
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -31,12 +29,15 @@ def estimate_tokens(context: str, tokens: int, special_tokens: int) -> int:
     return tokens + special_tokens + (len(context) + 3) // 4
 
 
-def micro_batches(texts: Sequence[Text], batch_tokens: int) -> list[list[Text]]:
-    """All of ``texts``, longest first, cut so that (longest of the batch) x (texts in it) stays within the budget."""
+def micro_batches(texts: Sequence[Text], batch_tokens: int, batch_texts: int) -> list[list[Text]]:
+    """All of ``texts``, longest first, cut so that (longest of a batch) x (texts in it) stays within ``batch_tokens``.
+
+    A batch has at most ``batch_texts``: beyond some number it gains nothing, and a worker that is killed loses more.
+    """
     batches: list[list[Text]] = []
     longest = 0
     for text in sorted(texts, key=lambda each: (-each.tokens, each.key)):
-        if batches and len(batches[-1]) < MOST_TEXTS and longest * (len(batches[-1]) + 1) <= batch_tokens:
+        if batches and len(batches[-1]) < batch_texts and longest * (len(batches[-1]) + 1) <= batch_tokens:
             batches[-1].append(text)
         else:
             batches.append([text])

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,21 @@ class Answer:
     whole: bool
     url: Url
 
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks to be left alone, from either form of the header (RFC 9110, 10.2.3)."""
+        value = self.headers.get("retry-after")
+        if value is None:
+            return None
+        if value.strip().isdecimal():
+            return float(value[:9])
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+
 
 def resolve(host: str, port: int) -> list[str]:
     """Every address of a name, in the system's order of preference. Raises OSError."""
@@ -69,8 +86,11 @@ class Web:
         timeout_s: float,
         most_bytes: int = MOST_BYTES,
         sink: Sink | None = None,
+        follow: bool = True,
     ) -> Answer:
         """The answer, whatever its status. ``timeout_s`` is for all of it, redirects included.
+
+        Without ``follow`` a redirect is an answer as any other: what is sent goes to the named machine and no further.
 
         With ``sink``, the body of a 200 goes there, part by part, and ``most_bytes`` is a limit for that alone; one
         that announces more is not read at all. Any other body is then held to MOST_BYTES, in the answer.
@@ -84,7 +104,7 @@ class Web:
         for _ in range(MOST_REDIRECTS + 1):
             answer = self._ask(method, where, sent, body, deadline, most_bytes, sink)
             location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or location is None:
+            if answer.status not in _REDIRECTS or location is None or not follow:
                 return answer
             if method not in _SAFE and answer.status not in _REPEATED:
                 raise Refused(f"{where.origin} answers {answer.status}, a redirect that would lose what is sent")
