@@ -48,6 +48,7 @@ class PlannedGroup:
 
     no_cache: step types that do not use what was computed before the group began.
     handlers: JSON, the workflow's handlers by event; those of the batch come to them when the group is created.
+    asking: JSON, the parameters that a search needs to load the same model.
     """
 
     batch_id: int
@@ -61,6 +62,7 @@ class PlannedGroup:
     steps: tuple[PlannedStep, ...]
     no_cache: tuple[str, ...] = ()
     handlers: str = "{}"
+    asking: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -46,7 +46,7 @@ class OpenAIParams(EmbedParams):
     model: str = Field("bge-m3", min_length=1, max_length=200, description="as the server calls it")
     dimensions: int | None = Field(None, ge=1, le=16_384, description="asked for, of a model that offers several")
     passage_prefix: str = Field("", max_length=1000, description="put before each passage, as some models want it")
-    revision: str = Field("", max_length=100, description="any other value: the server has another model by that name")
+    revision: int = Field(1, ge=1, description="raise it where the server has another model by the same name")
     max_tokens: int = Field(512, ge=32, le=32_768, description="what the model reads at most; more is not sent")
     query_prefix: str = tuning("", max_length=1000, description="put before each question, as some models want it")
     base_url: str = tuning("", description=f"of the API; left out: {BASE_URL_VARIABLE}, else {LOCAL_SERVER}")
@@ -64,6 +64,15 @@ class OpenAIParams(EmbedParams):
     request_tokens: int = tuning(16_384, ge=64, le=1_000_000, description="the same in tokens, by estimate")
     batch_tokens: int = tuning(131_072, ge=64, le=262_144, description="padded tokens in one micro-batch")
     batch_texts: int = tuning(128, ge=1, le=2048, description="texts in one micro-batch")
+
+    @property
+    def special_tokens(self) -> int:
+        """Of a passage, by a guess that is rather too high: what is put around it, and its prefix."""
+        return _SPECIAL_TOKENS + (len(self.passage_prefix) + 1) // 2
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.special_tokens * 2 > self.max_tokens:
+            raise ValueError(f"max_tokens ({self.max_tokens}) leaves too little beside the passage prefix")
 
     @field_validator("base_url")
     @classmethod
@@ -103,17 +112,17 @@ class OpenAISession:
 
         if not texts:
             return np.empty((0, self._seen.dimension), np.float32)
-        return self._embed([self._ready(self._params.passage_prefix + text) for text in texts])
+        return self._embed([self._ready(self._params.passage_prefix, text) for text in texts])
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        vector: NDArray[np.float32] = self._embed([self._ready(self._params.query_prefix + text)])[0]
+        vector: NDArray[np.float32] = self._embed([self._ready(self._params.query_prefix, text)])[0]
         return vector
 
-    def _ready(self, text: str) -> str:
+    def _ready(self, prefix: str, text: str) -> str:
         from docmill.models.tokenizer import encodable
 
-        return self._tokenizer.cut(encodable(text)) if text.strip() else _BLANK
+        return prefix + (self._tokenizer.cut(encodable(text)) if text.strip() else _BLANK)
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         if self._proved:
@@ -124,7 +133,7 @@ class OpenAISession:
             raise ModelRefused(
                 f"what the server calls {self._params.model} gives other vectors than when it was first asked"
                 f" (cosine {likeness:.3f}): it is another model by now",
-                hint="give embed.revision another value, and store into another database",
+                hint=f"--set embed.revision={self._params.revision + 1} --set store.database=NAME makes an index of it",
                 model=self._params.model,
             )
         self._proved = True
@@ -143,7 +152,7 @@ class OpenAIEmbedder:
         own = _own(params)
         mark = _fingerprint(own)
         seen = _witness(own, mark)
-        return ModelInfo(own.model, "openai", mark, seen.dimension, own.max_tokens, _SPECIAL_TOKENS)
+        return ModelInfo(own.model, "openai", mark, seen.dimension, own.max_tokens, own.special_tokens)
 
     def tokenizer(self, params: EmbedParams) -> Tokenizer:
         return _tokenizer(_own(params))
@@ -240,15 +249,15 @@ def _tokenizer_file(params: OpenAIParams) -> tuple[Path, str]:
 
 
 def _tokenizer(params: OpenAIParams) -> StandInTokenizer:
-    return _opened(*_tokenizer_file(params), params.max_tokens)
+    return _opened(*_tokenizer_file(params), params.max_tokens, params.special_tokens)
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, _digest: str, max_tokens: int) -> StandInTokenizer:
+def _opened(path: Path, _digest: str, max_tokens: int, special_tokens: int) -> StandInTokenizer:
     from docmill.models.tokenizer import StandInTokenizer
 
     try:
-        return StandInTokenizer(path, max_tokens=max_tokens, special_tokens=_SPECIAL_TOKENS)
+        return StandInTokenizer(path, max_tokens=max_tokens, special_tokens=special_tokens)
     except Exception as error:  # noqa: BLE001 - the library raises nothing narrower for a file that is no tokenizer
         raise DefinitionError(f"embed.tokenizer: {path} is no tokenizer: {error}") from None
 

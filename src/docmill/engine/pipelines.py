@@ -147,6 +147,7 @@ class CompiledPipeline:
             model_fingerprint=self.model.fingerprint,
             steps=tuple(PlannedStep(step.name, step.type.value, step.retries) for step in self.definition.steps),
             handlers=self.definition.handlers,
+            asking=self.asking,
         )
 
     def _only(self, step_type: StepType) -> ResolvedStep:

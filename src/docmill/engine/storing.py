@@ -51,7 +51,6 @@ class StoreStage:
         self._stale_copies: list[Copy] = []
         self._model = pipeline.model
         self._embedder = pipeline.embed.method
-        self._asking = pipeline.asking
         self._ledger = ledger
         self._stored = stored
         self._outdated = outdated
@@ -194,7 +193,7 @@ class StoreStage:
 
     def _open(self) -> VectorStore:
         if self._vectors is None:
-            self._vectors = VectorStore(self._folder, self._model, self._embedder, self._asking)
+            self._vectors = VectorStore(self._folder, self._model, self._embedder)
         return self._vectors
 
 

@@ -19,8 +19,8 @@ from docmill.errors import DefinitionError, NotFoundError, UsageError
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
+from docmill.stores.queries import reading as reading_state
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
-from docmill.stores.schemas import EMBED_PARAMS
 
 MODES = ("hybrid", "vector", "fts")
 EVERYWHERE = Scope()
@@ -81,7 +81,7 @@ class Searcher:
         self.table = self.database.table(CHUNKS)
         if warming:
             warming.join()
-        self._session = _query_session(self.database) if model else None
+        self._session = _query_session(home, self.database) if model else None
 
     def rank(
         self,
@@ -114,19 +114,21 @@ def _best_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(best.values())
 
 
-def _query_session(opened: Database) -> EmbeddingSession:
+def _query_session(home: Path, opened: Database) -> EmbeddingSession:
     """The model that the database was made with, loaded."""
     stored = opened.settings()
     embedder: Embedder = registry.load("embedders", stored["embedder"])
-    params = _embed_params(embedder, stored)
+    params = _embed_params(embedder, stored, home, opened.name)
     reading.require_model(stored, embedder.describe(params).fingerprint, opened.name)
     return embedder.load(params, threads=1)
 
 
-def _embed_params(embedder: Embedder, stored: dict[str, str]) -> EmbedParams:
-    given = {"model": stored["model"], **json.loads(stored.get(EMBED_PARAMS, "{}"))}
+def _embed_params(embedder: Embedder, stored: dict[str, str], home: Path, database: str) -> EmbedParams:
+    """As the last sync into the database had them."""
+    with reading_state(home) as queries:
+        asked = queries.asking(database, stored["fingerprint"])
     try:
-        return embedder.params.model_validate_json(json.dumps(given))
+        return embedder.params.model_validate_json(json.dumps({"model": stored["model"], **json.loads(asked)}))
     except ValidationError as error:
         said = f"the embedder {stored['embedder']!r} no longer takes the parameters that the database was made with"
         raise DefinitionError(f"{said}: {error}", hint="sync again") from None

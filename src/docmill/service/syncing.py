@@ -213,7 +213,8 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
     if plan is None and one.batch_id and one.changes.nothing and not told_anew:
         with reading(home) as queries:
             locked = passwords.would_release(queries, one.source, passwords_at)
-            if not locked and queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
+            asked = queries.asking(pipeline.database, pipeline.model.fingerprint) == pipeline.asking
+            if not locked and asked and queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
     from docmill.service.controlling import supersede
     from docmill.stores.state import State, catalogue, groups, ruling

@@ -5,6 +5,7 @@ Rows come back as ``sqlite3.Row`` or as the small records that the domain define
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections import Counter
@@ -29,6 +30,11 @@ OF_BATCH = (
     "(d.batch_id = ?1 OR d.source = (SELECT b.source FROM batch b JOIN source s ON s.name = b.source"
     " AND s.batch_id != b.id WHERE b.id = ?1))"
 )
+
+
+def asking_key(database: str) -> str:
+    """Of the row in ``home_meta`` that says how a database's model was last asked for."""
+    return f"asking:{database}"
 
 
 class Queries:
@@ -108,6 +114,12 @@ class Queries:
             " WHERE s.name = ?1 AND g.status IN ('running', 'paused') LIMIT 1",
             [source, rows_keys.value, database],
         )
+
+    def asking(self, database: str, fingerprint: str) -> str:
+        """Parameters that load the model of a database, as JSON: those that are not as by default."""
+        text = self.value("SELECT value FROM home_meta WHERE key = ?", [asking_key(database)])
+        kept = json.loads(text) if text else {}
+        return str(kept["params"]) if kept.get("fingerprint") == fingerprint else "{}"
 
     def came_due(self, group_id: int, rows_keys: RowsKeys) -> list[str]:
         """Documents that changed, moved or came back while a group was at them, and that no run is at any more; and

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNKS, DOCUMENTS, SETTINGS = "chunks", "documents", "settings"
-EMBED_PARAMS = "embed_params"  # a row of the settings: how the model was asked for, so that searches ask for the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
 from docmill.stores import schemas
 from docmill.stores.faults import storage_error
-from docmill.stores.schemas import CHUNKS, DOCUMENTS, EMBED_PARAMS, SETTINGS, StoredDocument
+from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
 PUBLISHED = "published"
 KEEP_VERSIONS = timedelta(hours=1)  # a reader may still hold what is younger
@@ -31,8 +31,7 @@ _COMPACT_FRAGMENTS = 64  # reading many small files is slow; merging them is che
 class VectorStore:
     """One database, open for writing. Raises ModelMismatch where it holds another model's vectors."""
 
-    def __init__(self, folder: Path, model: ModelInfo, embedder: str, asking: str | None = None) -> None:
-        """``asking``: the parameters that searches load the model with, as JSON; None: as they are."""
+    def __init__(self, folder: Path, model: ModelInfo, embedder: str) -> None:
         import lancedb
 
         self.folder = folder
@@ -42,7 +41,7 @@ class VectorStore:
             self._database = lancedb.connect(folder)
         self._synced: set[str] = set(_files(folder))
         self._settings = self._table(SETTINGS, schemas.settings_schema())
-        self._require_model(model, embedder, asking)
+        self._require_model(model, embedder)
         self._documents = self._table(DOCUMENTS, schemas.document_schema())
         self._chunks = self._table(CHUNKS, schemas.chunk_schema(model.dimension))
         self._rewind()
@@ -149,7 +148,7 @@ class VectorStore:
                     with failpoints.around("store.rewind"):
                         table.restore(PUBLISHED)
 
-    def _require_model(self, model: ModelInfo, embedder: str, asking: str | None) -> None:
+    def _require_model(self, model: ModelInfo, embedder: str) -> None:
         wanted = {
             "embedder": embedder,
             "model": model.name,
@@ -160,10 +159,12 @@ class VectorStore:
         }
         with _lance_errors(self.folder):
             found = {row["key"]: row["value"] for row in self._settings.to_arrow().to_pylist()}
-        if asking is not None:
-            wanted[EMBED_PARAMS] = asking
         if found.get("fingerprint") is None:
-            self._write_settings(wanted)
+            rows = [{"key": key, "value": value} for key, value in wanted.items()]
+            with _lance_errors(self.folder):
+                with failpoints.around("store.create"):
+                    self._settings.add(rows, mode="overwrite")
+                self._sync_files()
         elif found["fingerprint"] != model.fingerprint:
             raise ModelMismatch(
                 f"database {self.folder.name} holds vectors of {found['model']}, not of {model.name} as it is now",
@@ -172,15 +173,6 @@ class VectorStore:
                 stored_model=found["model"],
                 model=model.name,
             )
-        elif asking is not None and found.get(EMBED_PARAMS, "{}") != asking:  # such as a server that has moved
-            self._write_settings({**found, EMBED_PARAMS: asking})
-
-    def _write_settings(self, values: Mapping[str, str]) -> None:
-        rows = [{"key": key, "value": value} for key, value in values.items()]
-        with _lance_errors(self.folder):
-            with failpoints.around("store.create"):
-                self._settings.add(rows, mode="overwrite")
-            self._sync_files()
 
     def _sync_files(self) -> None:
         """fsync the files that came since the last time, then the folders they came into.

@@ -11,7 +11,7 @@ from docmill.domain.events import now
 from docmill.domain.planning import PlannedGroup, Selection
 from docmill.domain.status import Entity, Status, Trigger, roll_up_group
 from docmill.errors import InvalidState, ModelMismatch
-from docmill.stores.state import limits, outbox
+from docmill.stores.state import asking, limits, outbox
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log_group
 from docmill.stores.state.numbering import next_id
@@ -55,6 +55,7 @@ def create_group(
         [group.database, group.batch_id],
     )
     if not due and not leaving:
+        asking.remember(tx, group)
         return None
     limits.require_room(tx, group.batch_id, most_running)
     require_model(tx, group)
@@ -119,6 +120,7 @@ def require_model(tx: Transaction, group: PlannedGroup) -> None:
             stored_model=found[0].model,
             model=group.model,
         )
+    asking.remember(tx, group)
 
 
 def _create_runs(tx: Transaction, group_id: int, group: PlannedGroup, due: Sequence[Any], at: str) -> None:
