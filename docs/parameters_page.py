@@ -81,4 +81,4 @@ def _written(default: Any) -> str:
         return "none"
     if isinstance(default, bool):
         return str(default).lower()
-    return f"{default:,}" if isinstance(default, int) else f"`{default}`"
+    return f"{default:,}" if isinstance(default, int) else f"`{default}`" if default else "none"
