@@ -14,7 +14,7 @@ from typing import Any
 
 from docmill.domain.deadline import Deadline
 from docmill.domain.documents import Block, BlockKind, ParsedDocument, Warning  # noqa: A004 - the field's word
-from docmill.errors import EmptyDocument
+from docmill.errors import DocumentTimeout, EmptyDocument
 
 LONGEST_TITLE = 300
 _LONGEST_METADATA = 1000
@@ -155,7 +155,10 @@ class DocumentBuilder:
         metadata: dict[str, Any] | None = None,
         page_characters: tuple[int, ...] = (),
     ) -> ParsedDocument:
-        """The document. Raises EmptyDocument where nothing but white space was added."""
+        """The document. Raises EmptyDocument where nothing but white space was added, DocumentTimeout if for time."""
+        if not self._blocks and self._cut == "TIMEOUT":
+            seconds = f"{self._deadline.seconds:g} s"
+            raise DocumentTimeout(f"nothing of it could be read within {seconds}", hint="raise parse.max_seconds")
         if not self._blocks:
             raise EmptyDocument("the document holds no text")
         title = one_line(title or "")[:LONGEST_TITLE].rstrip() or None

@@ -127,7 +127,7 @@ class _Archive:
         reading = _Reading(decompressed(stream, compression) if compression else stream, self._file, self._room)
         try:
             with tarfile.open(fileobj=cast(IO[bytes], reading), mode="r|", tarinfo=_Header) as archive:
-                while self._goes_on() and (entry := archive.next()) is not None:
+                while (entry := archive.next()) is not None and self._goes_on():
                     if entry.isreg():
                         self._take(entry.name, partial(_content, archive, entry))
                     elif not entry.isdir():
@@ -137,6 +137,8 @@ class _Archive:
             self._damage.append(words_of(error) if isinstance(error, tarfile.TarError) else str(error))
         except LeftOut as reason:
             self._members.break_off(str(reason))
+            if self._file.deadline.passed:
+                self._builder.out_of_time()
 
     def _single(self, stream: IO[bytes]) -> None:
         if compression_of(stream.read(16)) != self._file.type:
