@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import cli_page
+import formats_page
 import outcomes_page
 import parameters_page
 import statuses_page
@@ -13,6 +14,7 @@ import statuses_page
 FOLDER = Path(__file__).parent
 PAGES = {
     "cli.md": cli_page.page,
+    "formats.md": formats_page.page,
     "outcomes.md": outcomes_page.page,
     "parameters.md": parameters_page.page,
     "statuses.md": statuses_page.page,

@@ -178,6 +178,11 @@ def supported_suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, kind in _TYPE_OF_SUFFIX.items() if _is_installed(TYPES[kind]))
 
 
+def suffixes_of(kind: str) -> tuple[str, ...]:
+    """The suffixes of a type, without the dot."""
+    return tuple(_SUFFIXES_OF.get(kind, "").split())
+
+
 def type_by_name(name: str) -> str | None:
     """The type that a file's name promises; None where no parser would read it. Opens nothing.
 

@@ -53,7 +53,7 @@ class ParseParams(StepParams):
         None, pattern=r"^[/~]", description="absolute path of a file of passwords, one a line, that PDFs are tried with"
     )
     max_characters: int = Field(20_000_000, ge=1, description="text beyond this is cut off and the document degraded")
-    max_pages: int = Field(20_000, ge=1, description="PDF pages beyond this are left out and the document degraded")
+    max_pages: int = Field(20_000, ge=1, description="pages, or slides, beyond this are left out, degraded")
     max_rows: int = Field(1_000_000, ge=1, description="table rows of a file beyond this are left out, degraded")
     max_cells: int = Field(5_000_000, ge=1, description="spreadsheet cells beyond this are left out, degraded")
     max_entries: int = Field(
