@@ -252,7 +252,8 @@ def test_a_folder_that_cannot_be_read_is_no_deletion(mill: Mill, monkeypatch: py
     monkeypatch.setattr(folders, "_entries", refusing)
     result = mill.sync()
     assert result.scan.deleted == 0
-    assert [error.uri for error in result.errors] == ["locked/"]
+    [error] = result.errors
+    assert (error.uri, error.error_code, error.permanent) == ("locked/", "PERMISSION_DENIED", False)
     assert result.reason is not None
     assert set(mill.texts()) == {"open/a.txt", "locked/b.txt"}
 

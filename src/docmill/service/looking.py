@@ -12,7 +12,14 @@ from pathlib import Path
 from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument, compare
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts
 from docmill.domain.sources import SourceSettings, Wishes
-from docmill.errors import DocumentError, FileChanged, InvalidState, NotAllowedError, NotFoundError
+from docmill.errors import (
+    DocumentError,
+    FileChanged,
+    InvalidState,
+    NotAllowedError,
+    NotFoundError,
+    SourceFileDenied,
+)
 from docmill.service import images, sources
 from docmill.sources import folder as folders
 from docmill.stores.queries import Queries, Row, reading
@@ -115,7 +122,7 @@ def look(
         scan = folders.scan(folder, rules)
     scan.leave_out(kept_out, KEPT_OUT)
     errors = [
-        sources.unread(uri, DocumentError(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
+        sources.unread(uri, SourceFileDenied(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
     ]
 
     moving: set[tuple[int, int]] = set()
