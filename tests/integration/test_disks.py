@@ -454,11 +454,12 @@ def test_a_log_that_cannot_be_written_stops_nothing(mill: Mill) -> None:
     assert len(mill.texts()) == 2
 
 
-def test_a_folder_of_logs_that_is_gone_is_made_again(mill: Mill) -> None:
-    mill.write_many(1)
+def test_a_folder_of_logs_that_is_gone_is_made_again(traps: Mill) -> None:
+    mill = traps
+    mill.write("chatty.md", "# Chatty\n\nPRINT this when it is read.\n")
     (mill.home / "logs").rmdir()
-    sync(mill)
-    assert (mill.home / "logs" / "workers.log").is_file()
+    assert mill.sync().documents.completed == 1
+    assert "chatty.md\nprinted by the parser\n" in (mill.home / "logs" / "workers.log").read_text()
 
 
 # ---- a clock that is set back ----------------------------------------------------------------------------------------

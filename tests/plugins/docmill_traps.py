@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,8 @@ class TrapParser:
         text = file.path.read_text("utf-8")
         if "KILL THE WORKER" in text:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "PRINT" in text:
+            sys.stderr.write("printed by the parser\n")
         if "HANG" in text:
             time.sleep(3600)
         if "BURN" in text:

@@ -14,6 +14,7 @@ from pathlib import Path
 from docmill.errors import CorruptedFile, DocumentError, OutOfMemory, SourceFileDenied, SourceFileMissing
 
 _LONGEST_WORDS = 200
+_LONGEST_LOOK = 2000
 _LIBXML2_NO_MEMORY = 2  # XML_ERR_NO_MEMORY
 _USED_UP = 0.98
 # Of the machine, not of the file: a disk that is full, a quota, a device that fails.
@@ -51,7 +52,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     libxml2 reports it as a syntax error, "unknown error", that is known by its number alone.
     """
-    if isinstance(error, MemoryError) or tells_of_memory(str(error)):
+    if isinstance(error, MemoryError) or tells_of_memory(_said(error)):
         return True
     if type(error).__name__ == "XMLSyntaxError" and getattr(error, "code", None) == _LIBXML2_NO_MEMORY:
         return True
@@ -77,7 +78,15 @@ def _memory_is_used_up() -> bool:
 
 def words_of(error: BaseException) -> str:
     """One short printable line that says what ``error`` says."""
-    words = " ".join(str(error).split())
+    words = " ".join(_said(error).split())
     words = "".join(character if character.isprintable() else "?" for character in words)
     name = type(error).__name__
     return f"{name}: {words[:_LONGEST_WORDS]}" if words else name
+
+
+def _said(error: BaseException) -> str:
+    """The beginning of it. An exception of a foreign class may fail even here, or say megabytes."""
+    try:
+        return str(error)[:_LONGEST_LOOK]
+    except Exception:  # noqa: BLE001 - whatever it is, it says nothing
+        return ""

@@ -16,9 +16,12 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
+from docmill.domain.failures import words_of
 from docmill.errors import DocmillError, DocumentError
 
 MOST_BYTES = 256 * 1024**2  # a document of twenty million characters takes a tenth of that
+
+_LONGEST_NOTE = 20_000
 
 
 class AnswerTooLarge(Exception):
@@ -39,13 +42,14 @@ def of_value(value: Any) -> bytes:
 def of_error(error: BaseException) -> bytes:
     """An exception with its traceback as a note, or what can be sent of it."""
     told = _sendable(error)
-    told.add_note(f"in worker {os.getpid()}:\n{''.join(traceback.format_exception(error))}")
+    where = "".join(traceback.format_exception(error))
+    told.add_note(f"in worker {os.getpid()}:\n{where[-_LONGEST_NOTE:]}")
     try:
         answer = pickle.dumps((False, told))
         read(answer)  # some exceptions cannot be made again from their arguments
     except Exception:  # noqa: BLE001 - whatever a foreign class raises here
-        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return answer
+        return pickle.dumps((False, RuntimeError(words_of(error))))
+    return answer if len(answer) <= MOST_BYTES else pickle.dumps((False, RuntimeError(words_of(error))))
 
 
 def read(answer: bytes) -> tuple[bool, Any]:
@@ -57,7 +61,7 @@ def read(answer: bytes) -> tuple[bool, Any]:
 def _sendable(error: BaseException) -> Exception:
     """``error`` itself, or one of a class that the engine takes, which says the same."""
     if not isinstance(error, Exception):
-        return RuntimeError(f"it raised {type(error).__name__}: {error}")
+        return RuntimeError(f"it raised {words_of(error)}")
     if isinstance(error, DocumentError) and type(error).__module__ != DocumentError.__module__:
         plain = DocumentError(error.message, hint=error.hint)  # a plug-in's own kind
         vars(plain).update(code=error.code, permanent=error.permanent, retried=error.retried)
@@ -65,11 +69,14 @@ def _sendable(error: BaseException) -> Exception:
     return error
 
 
+_MODULES = (builtins.__name__, DocmillError.__module__, __name__)
+
+
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """A class by its very name; a dotted one could lead anywhere."""
         found: Any = None
-        if module == "builtins" or module == DocmillError.__module__ or module.startswith("docmill.domain."):
+        if module in _MODULES or module.startswith("docmill.domain."):
             found = vars(importlib.import_module(module)).get(name)
         if isinstance(found, type) and found.__module__ == module and _harmless(found, module):
             return found

@@ -19,7 +19,7 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.deadline import Deadline
 from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
-from docmill.domain.failures import is_out_of_memory
+from docmill.domain.failures import is_out_of_memory, words_of
 from docmill.domain.identity import assets_key
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams, ParseParams
@@ -117,7 +117,7 @@ def _translated(step: StepJob, error: Exception) -> DocumentError:
             raise full
         if error.errno in TEMPORARY:
             return unreadable(error)
-    return ProcessingError(f"{step.type} failed: {type(error).__name__}: {str(error)[:300]}")
+    return ProcessingError(f"{step.type} failed: {words_of(error)}")
 
 
 def _too_large_to_write(error: BaseException | None) -> bool:

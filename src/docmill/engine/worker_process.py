@@ -25,6 +25,7 @@ from docmill.engine.answers import AnswerTooLarge
 from docmill.engine.printed import Printed
 
 START_SECONDS = 300.0  # by then the largest model has been read from the slowest disk
+BEGIN_SECONDS = 15.0  # it has nothing else to do; another that takes its place costs nothing
 READY, _BEGUN = b"ready", b"begun"
 context = get_context("spawn")
 living: set[WorkerProcess] = set()  # of all pools
@@ -117,11 +118,11 @@ class WorkerProcess:
             self.connection.send_bytes(message)
         except OSError as error:
             raise Gone("it ended while it had nothing to do") from error
-        self.expect(_BEGUN)
+        self.expect(_BEGUN, BEGIN_SECONDS)
 
-    def expect(self, word: bytes) -> None:
+    def expect(self, word: bytes, within: float) -> None:
         try:
-            heard = self.hear(START_SECONDS)
+            heard = self.hear(within)
         except (EOFError, TimeoutError, AnswerTooLarge) as error:
             raise Gone("it ended before it began") from error
         if heard != word:

@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError, Future
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from docmill.engine import answers
+from docmill.engine import answers, worker_process
 from docmill.engine.printed import Printed, last_words
 from docmill.engine.worker_process import READY, Gone, WorkerDied, WorkerProcess, context, ending, living, serve
 from docmill.errors import StorageError
@@ -126,9 +126,9 @@ class Workers:
                 continue
             self._hand_on_print(worker)
             worker.task = None
-            task.settle(answer)
+            understood = task.settle(answer)
             worker.tasks += 1
-            if worker.tasks == self._recycle or worker.is_swollen(self._memory_bytes):
+            if worker.tasks == self._recycle or worker.is_swollen(self._memory_bytes) or not understood:
                 self._bury(worker)
                 worker = None
         self._bury(worker)
@@ -169,7 +169,7 @@ class Workers:
             worker.printed.close()
             raise Gone(f"{error.strerror or error}") from error
         try:
-            worker.expect(READY)
+            worker.expect(READY, worker_process.START_SECONDS)
         except Gone as gone:
             raise Gone(ending(self._bury(worker).exitcode)) from gone
         self._hand_on_print(worker)
@@ -230,12 +230,15 @@ class _Task(Future[Any]):
             self._kill(self)
         return self.cancelled() or self.unwanted
 
-    def settle(self, answer: bytes) -> None:
+    def settle(self, answer: bytes) -> bool:
+        """False for an answer that cannot be read: whoever gave it is not to be asked again."""
+        understood = True
         try:
             good, value = answers.read(answer)
         except BaseException as error:  # noqa: BLE001 - an answer that cannot be read is what became of the task
-            good, value = False, error
+            understood, good, value = False, False, error
         if good:
             self.set_result(value)
         else:
             self.set_exception(value)
+        return understood

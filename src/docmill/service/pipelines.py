@@ -30,7 +30,21 @@ def prepare(
     """
     pipeline = resolved(home, reporter, workflow, params, overrides, profiles)
     prerequisites.require(pipeline.definition, reporter)
+    _warn_of_clocks(pipeline, reporter)
     return pipeline
+
+
+def _warn_of_clocks(pipeline: CompiledPipeline, reporter: Reporter) -> None:
+    """A parser that stops by itself keeps what it has; one that is ended by the workflow's clock keeps nothing."""
+    soft, hard = pipeline.parse_params.max_seconds, pipeline.leg_timeout_s
+    if soft >= hard:
+        reporter.emit(
+            MessageEvent(
+                "warning",
+                f"parse.max_seconds ({soft:g} s) comes to nothing: the timeout_s of the workflow end a document after"
+                f" {hard:g} s, and nothing of it is kept then",
+            )
+        )
 
 
 def resolved(
