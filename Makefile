@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test crash lint bench docs lock clean
+.PHONY: help install run test crash fuzz audit lint bench docs lock clean
 
 help:
 	@echo "make run    install, then index the shipped example and search it"
 	@echo "make test   install, then run everything that CI runs"
 	@echo "make crash  kill it at 200 random instants and at every failpoint; takes a quarter of an hour"
+	@echo "make fuzz   damaged files and random text against all that reads them; five minutes, or MINUTES=60"
+	@echo "make audit  ask the advisory database about the pinned dependencies; needs the network"
 	@echo "make lint   ruff, mypy --strict and the import layers"
 	@echo "make bench  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
 	@echo "make docs   write the generated pages of docs/ anew"
@@ -38,6 +40,20 @@ test: install lint
 # KILLS and SEED choose other ones: make crash KILLS=1000 SEED=8
 crash: install
 	@PYTHONPATH=tests $(BIN)/python -m crash.long --kills $(or $(KILLS),200) --seed $(or $(SEED),7)
+
+# SEED draws the inputs of an earlier one again; TARGETS="yaml filters" chooses
+fuzz: install
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.long --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(TARGETS)
+
+# In an environment of its own, thrown away afterwards: what checks the dependencies is none of them. Strict, as without it
+# packages that could not be looked up count as clean.
+audit:
+	@rm -rf $(VENV)-audit
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.9,<3'
+	@status=0; for file in requirements/dev.txt requirements/weights.txt; do \
+		echo "$$file:"; $(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$file || status=1; \
+	done; rm -rf $(VENV)-audit; exit $$status
 
 lint: install
 	@$(BIN)/ruff check .

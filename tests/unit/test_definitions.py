@@ -110,6 +110,8 @@ def test_plain_scalars_mean_what_they_look_like(text, value):
         ("a: " + "{b: " * 40 + "1" + "}" * 40 + "\n", 1, "nested deeper"),
         ("[" * 30_000, 1, "nested deeper"),
         ("a: 1e999\n", 1, "too large"),
+        ("a: 9223372036854775808\n", 1, "too large"),
+        ("a: -" + "9" * 4000 + "\n", 1, "too large"),
         ("a: " + "9" * 5000 + "\n", None, "not valid YAML"),
         ('a: "\\ud800"\n', 1, "no character"),
         ('a: "\\U00110000"\n', None, "not valid YAML"),

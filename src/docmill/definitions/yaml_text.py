@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 24
+_MOST = 2**63 - 1  # what SQLite and Arrow can hold
 
 Path = tuple[str | int, ...]
 
@@ -170,7 +171,7 @@ def _mapping(loader: _Loader, node: MappingNode, path: Path, lines: dict[Path, i
 def _scalar(loader: _Loader, node: ScalarNode, path: Path) -> str | int | float | bool | None:
     line = node.start_mark.line + 1
     value: str | int | float | bool | None = loader.construct_object(node)
-    if isinstance(value, float) and not math.isfinite(value):
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) > _MOST):
         raise YamlFault("a number too large to hold", line=line, path=path)
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise YamlFault("an escape that is no character", line=line, path=path)
