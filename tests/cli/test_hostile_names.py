@@ -106,6 +106,9 @@ def _commands(root: Path) -> list[Command]:
         ("lancedb", "list"),
         ("documents", "cleanup-orphans", "--dry-run"),
         ("documents", "delete", first, "--dry-run"),
+        ("files", "list", "docs"),
+        ("files", "list", "docs", "-v"),
+        ("quarantine", "list"),
         ("gc", "--dry-run"),
     ]
     wrong: list[Command] = [

@@ -10,6 +10,7 @@ import pytest
 
 from docmill.cli.app import run
 from docmill.engine.lock import Record
+from docmill.engine.printed import WorkerLog
 from docmill.stores.queries import reading
 from docmill.stores.state import State, logs
 
@@ -51,6 +52,15 @@ def test_logs(cli, home: Path) -> None:
         row = queries.row("SELECT message, context FROM log_entry")
     assert row is not None and row["message"] == "failed at http://127.0.0.1:1/x?token=***"
     assert json.loads(row["context"]) == {"output": "PASSWORD=***", "count": 3}
+
+
+def test_what_libraries_print(tmp_path: Path) -> None:
+    WorkerLog(tmp_path / "logs" / "workers.log").add(
+        "a\n\x1b[31mb.pdf", f"cannot open {ADDRESSES[0]}\nPASSWORD={SECRET}\n"
+    )
+    written = (tmp_path / "logs" / "workers.log").read_text("utf-8")
+    assert SECRET not in written and "\x1b" not in written
+    assert written.splitlines()[0].endswith(" a b.pdf")
 
 
 def test_surprises(cli, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,6 +253,6 @@ TEXT: dict[str, Target] = {
 }
 FILES: dict[str, Target] = {
     "sniffer": Target(st.tuples(_ANY_FILE, st.sampled_from(SUFFIXES)), _check_sniffer),
-    **{f"parser of {Path(name).suffix[1:]}": _parser(name) for name in MAKERS if filetypes.type_by_name(name)},
+    **{f"parse-{Path(name).suffix[1:]}": _parser(name) for name in MAKERS if filetypes.type_by_name(name)},
 }
 TARGETS = {**TEXT, **FILES}

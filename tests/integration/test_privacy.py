@@ -68,7 +68,7 @@ def test_a_home_is_its_users_alone(tmp_path: Path) -> None:
     wide = [f"{stat.filemode(path.lstat().st_mode)} {path}" for path in found if path.lstat().st_mode & 0o077]
     assert not wide
     names = {path.name for path in found}
-    assert {"state.db", "cache.db", "engine.lock", "workers.log", "lancedb", "deliver.lock", "deliver.log"} <= names
+    assert {"state.db", "cache.db", "engine.lock", "lancedb", "deliver.lock", "deliver.log"} <= names
     for name in ("out.jsonl", "plan.json"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o666 & ~UMASK
     assert int((tmp_path / "umask").read_text(), 8) == UMASK

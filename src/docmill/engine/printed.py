@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from docmill.domain.events import now
+from docmill.domain.redaction import redacted
+from docmill.domain.terminal import safe
 
 KEPT_BYTES = 16 * 1024  # of what is printed during one task: so much of its beginning, and as much of its end
 LOG_BYTES = 4 * 1024**2  # then the log becomes workers.log.1
@@ -78,7 +80,7 @@ class WorkerLog:
 
     def add(self, about: str, text: str) -> None:
         """Append what was printed. A log that cannot be written is no reason to stop work."""
-        entry = f"{now()} {about}\n{text.rstrip()}\n\n"
+        entry = f"{now()} {safe(about)}\n{redacted(text.rstrip())}\n\n"
         with self._lock, contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             if self._path.exists() and self._path.stat().st_size + len(entry) > LOG_BYTES:
