@@ -11,7 +11,7 @@ import pytest
 from docmill import registry
 from docmill.domain.contracts import Embedder, EmbeddingSession, Tokenizer
 from docmill.domain.params import EmbedParams
-from docmill.models import store
+from docmill.models import store, wordllama
 from docmill.models.known import MINILM
 from embedding_server import EmbeddingServer
 
@@ -33,6 +33,8 @@ def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.getbasetemp() / "model-cache"
         patch.setenv("DOCMILL_MODEL_CACHE", str(cache))
+        if request.param == "static" and wordllama.folder() is None:
+            pytest.skip(f"needs {wordllama.HINT}")
         store.ensure(MINILM, cache)
         server = EmbeddingServer()
         patch.setenv("OPENAI_BASE_URL", server.url)

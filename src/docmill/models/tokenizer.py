@@ -33,15 +33,7 @@ class ModelTokenizer:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Character span of each token. A word that the vocabulary cannot spell is one token, however long."""
-        found: list[tuple[int, int]] = []
-        for window, window_end in _windows(text):
-            piece = encodable(text[window:window_end])
-            for start, end in self._tokenizer.encode(piece, add_special_tokens=False).offsets:
-                if start < end and (piece[start].isspace() or piece[end - 1].isspace()):
-                    start, end = _trimmed(piece, start, end)
-                if start < end:
-                    found.append((window + start, window + end))
-        return found
+        return list(located(self._tokenizer, text))
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
@@ -92,6 +84,17 @@ def open_tokenizer(path: Path) -> Any:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def located(tokenizer: Any, text: str) -> Iterator[tuple[int, int]]:
+    """Character span of each token that is not white space, in a text of any length."""
+    for window, window_end in _windows(text):
+        piece = encodable(text[window:window_end])
+        for start, end in tokenizer.encode(piece, add_special_tokens=False).offsets:
+            if start < end and (piece[start].isspace() or piece[end - 1].isspace()):
+                start, end = _trimmed(piece, start, end)
+            if start < end:
+                yield window + start, window + end
 
 
 def encodable(text: str) -> str:
