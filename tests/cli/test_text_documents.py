@@ -222,6 +222,34 @@ SAMPLES: dict[str, r.Result] = {
     "document-restored": r.DocumentRestored(
         document_id=ID, uri="a.md", source="papers", message="a.md comes back with the next sync of source papers"
     ),
+    "pages": r.PagesResult(
+        batch_id=3, path="/pages.zip", size_bytes=2_000_000, documents=2, pages=14, assets=3, problems=[]
+    ),
+    "pages-problems": r.PagesResult(
+        batch_id=None,
+        path=None,
+        size_bytes=None,
+        documents=1,
+        pages=1,
+        assets=0,
+        problems=[
+            r.PageProblem(
+                document_id=ID,
+                uri="old/fi\x1b[2Jle.pdf",
+                page=2,
+                error_code="CORRUPTED_FILE",
+                error_message="page 2 cannot be read: PdfiumError: Failed to load page.",
+            ),
+            r.PageProblem(
+                document_id=ID,
+                uri="locked.pdf",
+                page=None,
+                error_code="ENCRYPTED_FILE",
+                error_message="the PDF is protected by a password",
+                hint="name a file of passwords, one a line: --password-file FILE",
+            ),
+        ],
+    ),
     "detached": DETACHED,
     "watched": r.WatchResult(
         status="stopped",

@@ -94,6 +94,7 @@ def test_a_group_alone_shows_its_help(arguments, cli):
         ["pause", "1"],
         ["search", "x"],
         ["export", "1", "-o", "x"],
+        ["pages", "1", "-o", "x"],
         ["lancedb", "list"],
         ["params", "add", "x.yaml"],
         ["params", "delete", "mine"],

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from docmill import registry
-from docmill.domain.contracts import SourceFile
+from docmill.domain.contracts import LeftOut, SourceFile
 from docmill.domain.deadline import Deadline, OutOfTime
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.layout import CUT, Line, lay_out, rejoin_cut_words
@@ -226,7 +227,7 @@ def test_a_second_reading_that_takes_all_the_time_costs_nothing_that_was_read(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_pages_that_were_read_in_time_are_kept(tmp_path: Path, engine: str) -> None:
-    path = shared_stream(tmp_path / "shared.pdf")
+    path = shared_stream(tmp_path / "shared.pdf", times=2_000 if engine == "pypdf" else 20_000)
     for seconds in (3, 6, 12, 24, 48):  # a busy machine may need so long for the first page
         with suppress(DocumentTimeout, OutOfTime):
             document = parse(path, seconds=seconds, pdf_engine=engine)
@@ -406,3 +407,72 @@ def test_headings_do_not_swallow_large_paragraphs(tmp_path: Path) -> None:
 
 def test_the_plugin_is_the_one_that_the_registry_finds() -> None:
     assert registry.load("parsers", "pdf") is module.PLUGIN
+
+
+# ---- images in a PDF -------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """A Keeper that shows what it was given, up to ``most``."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.assets: dict[str, bytes] = {}
+        self._most = most
+
+    def member(self, name: str, content: IO[bytes]) -> bool:
+        raise AssertionError(name)
+
+    def asset(self, name: str, content: bytes) -> None:
+        if len(self.assets) == self._most:
+            raise LeftOut("enough is kept")
+        self.assets[name] = content
+
+
+def illustrated(path: Path) -> Path:
+    from PIL import Image
+
+    def draw(pdf: Any) -> None:
+        pdf.cell(0, 6, "Two pictures and a dot.", new_x="LMARGIN", new_y="NEXT")
+        for number, (size, mode) in enumerate((((60, 40), "L"), ((30, 90), "RGB"), ((4, 4), "L"))):
+            pdf.image(Image.new(mode, size, color="gray"), x=20, y=60 + 40 * number, w=30)
+
+    return make_pdf(path, [text_page("No picture."), draw])
+
+
+def images_of(path: Path, keeper: Kept, **params: Any) -> ParsedDocument:
+    return module.PLUGIN.parse(SourceFile(path, "pdf", 1, keeper=keeper), ParseParams(extract_images=True, **params))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_images_are_kept_where_they_are_asked_for(tmp_path: Path, engine: str) -> None:
+    from PIL import Image
+
+    keeper = Kept()
+    path = illustrated(tmp_path / "a.pdf")
+    document = images_of(path, keeper, pdf_engine=engine)
+    assert not document.warnings
+    sizes = {name: Image.open(io.BytesIO(data)).size for name, data in keeper.assets.items()}
+    assert sizes == {"images/page-0002-1.png": (60, 40), "images/page-0002-2.png": (30, 90)}
+    keeper = Kept()
+    module.PLUGIN.parse(SourceFile(path, "pdf", 1, keeper=keeper), ParseParams())
+    assert keeper.assets == {}
+
+
+def test_images_beyond_the_limits_are_told_and_degrade_nothing(tmp_path: Path) -> None:
+    keeper = Kept(most=1)
+    document = images_of(illustrated(tmp_path / "a.pdf"), keeper)
+    assert [(warning.code, warning.degrades) for warning in document.warnings] == [("ASSETS_LEFT_OUT", False)]
+    assert len(keeper.assets) == 1
+
+
+def test_an_image_that_cannot_be_decoded_is_left_where_it_is(tmp_path: Path) -> None:
+    from PIL import Image
+
+    keeper = Kept()
+    path = illustrated(tmp_path / "a.pdf")
+    data = path.read_bytes()
+    start = data.index(b"/Width 60")  # its own filter stands before it: the next one is of the other picture
+    path.write_bytes(data[:start] + data[start:].replace(b"/FlateDecode", b"/NoSuchCode ", 1))
+    document = images_of(path, keeper)
+    assert document.text.startswith("No picture.")
+    assert [Image.open(io.BytesIO(data)).size for data in keeper.assets.values()] == [(60, 40)]

@@ -16,6 +16,7 @@ from docmill.cli import (
     history,
     lancedb,
     models,
+    pages,
     params,
     plan,
     quarantine,
@@ -49,6 +50,7 @@ app.add_typer(worker.commands)
 app.add_typer(deliver.commands)
 app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
 app.add_typer(files.group, name="files", rich_help_panel=running.PANEL)
+app.add_typer(pages.commands)
 app.add_typer(quarantine.group, name="quarantine", rich_help_panel=running.PANEL)
 app.add_typer(source.group, name="source", rich_help_panel=running.PANEL)
 app.add_typer(following.commands)

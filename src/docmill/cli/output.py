@@ -11,6 +11,7 @@ from docmill.domain.results import (
     DeliverResult,
     IngestResult,
     ModelVerified,
+    PagesResult,
     PlanResult,
     Problem,
     Result,
@@ -43,6 +44,8 @@ def exit_code(result: Result) -> int:
         return CLEAN if result.clean else NOT_CLEAN
     if isinstance(result, IngestResult):
         return NOT_CLEAN if result.reason or result.errors else CLEAN
+    if isinstance(result, PagesResult):
+        return NOT_CLEAN if result.problems else CLEAN
     if isinstance(result, DeliverResult):
         return NOT_CLEAN if result.reason else CLEAN
     if isinstance(result, WorkerResult | WatchResult):

@@ -63,8 +63,8 @@ def _png(image: Any) -> bytes | None:
         width, height = image.get_px_size()
         if min(width, height) < _LEAST_SIDE or width * height > _MOST_PIXELS:
             return None
-        with closing(image.get_bitmap()) as bitmap, io.BytesIO() as stream:
-            bitmap.to_pil().save(stream, "PNG")
+        with io.BytesIO() as stream:
+            image.get_bitmap().to_pil().save(stream, "PNG")  # the bitmap is pdfium's own: nobody else closes it
             return stream.getvalue()
     except Exception:  # noqa: BLE001 - colour spaces and masks of every kind: an odd image is left where it is
         return None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from docmill.domain import uris
+from docmill.domain.identity import assets_key
+from docmill.domain.jobs import ArtifactRef
 from docmill.errors import DocumentNotFound, UsageError
 from docmill.filetypes import type_by_name
 from docmill.stores.outcome_queries import DEGRADED, FAILED, REASONS
@@ -115,6 +117,53 @@ def document(queries: Queries, named: str, source: str | None, states: Sequence[
     if len(sources) > 1:
         raise UsageError(f"{named!r} is in several sources: {', '.join(sources)}", hint="say which: --source NAME")
     return found[0]
+
+
+def all_of_batch(queries: Queries, batch_id: int) -> list[Row]:
+    """Its documents that are there, by source and URI."""
+    sql = f"{_SELECT} WHERE d.state = 'active' AND {OF_BATCH} ORDER BY d.source, d.uri"
+    return queries.rows(sql, [batch_id])
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What was made of a document's content last: itself as it was read, what was kept beside, and with which file of
+    passwords.
+    """
+
+    document: ArtifactRef | None
+    assets: ArtifactRef | None
+    password_file: str | None
+
+
+def parsed(queries: Queries, row: Row) -> Parsed:
+    """Of a document's row."""
+    runs = queries.rows(
+        "SELECT s.step_key, s.status, r.content_hash, g.pipeline FROM run r JOIN run_group g ON g.id = r.run_group_id"
+        " JOIN run_step s ON s.run_id = r.id AND s.type = 'parse' WHERE r.document_id = ? ORDER BY r.id DESC",
+        [row["id"]],
+    )
+    hash_ = row["content_hash"]
+    keys = [each["step_key"] for each in runs if each["content_hash"] == hash_ and each["status"] == "completed"]
+    refs = [ref for key in keys if key and (ref := _artifact(queries, key)) is not None]
+    return Parsed(
+        refs[0] if refs else None,
+        _artifact(queries, assets_key(refs[0].step_key)) if refs else None,
+        _password_file(runs[0]["pipeline"], row["profile"]) if runs else None,
+    )
+
+
+def _artifact(queries: Queries, step_key: str) -> ArtifactRef | None:
+    row = queries.row("SELECT * FROM artifact WHERE step_key = ?", [step_key])
+    return ArtifactRef(step_key, row["digest"], row["size_bytes"], row["created_at"]) if row is not None else None
+
+
+def _password_file(pipeline: str, profile: str) -> str | None:
+    """As a run group wrote its pipeline down."""
+    record = json.loads(pipeline)
+    steps = record.get("variants", {}).get(profile) or record["steps"]
+    found = (step["params"].get("password_file") for step in steps if step["type"] == "parse")
+    return next(found, None)
 
 
 def placements(queries: Queries, document_id: str) -> list[Row]:

@@ -56,7 +56,7 @@ class HomeKeeper:
         return tuple(self._members.values())
 
     def member(self, name: str, content: IO[bytes]) -> bool:
-        name = _free(member_name(name), self._members)
+        name = free_name(member_name(name), self._members)
         if filetypes.ignore_reason(posixpath.basename(name), images=self._images) is not None:
             return False
         if self._depth >= self._max_nesting:
@@ -87,7 +87,7 @@ class HomeKeeper:
         if len(content) > self._asset_room:
             raise LeftOut(f"the images and results of a file are kept up to {human_size(_MOST_ASSET_BYTES)}")
         self._asset_room -= len(content)
-        self._assets[_free(member_name(name), self._assets)] = content
+        self._assets[free_name(member_name(name), self._assets)] = content
 
     def zipped_assets(self) -> bytes | None:
         """All of them, as one zip whose bytes follow from theirs; None where there is none."""
@@ -100,7 +100,7 @@ class HomeKeeper:
             return stream.getvalue()
 
 
-def _free(name: str, taken: Container[str]) -> str:
+def free_name(name: str, taken: Container[str]) -> str:
     """``name``, or with a number where the file has two of that name."""
     stem, suffix = posixpath.splitext(name)
     number, found = 1, name

@@ -69,6 +69,7 @@ from docmill.domain.results.ingesting import (
     IngestResult,
     IngestTarget,
 )
+from docmill.domain.results.paging import PageProblem, PagesResult
 from docmill.domain.results.planning import (
     ChunkDifference,
     DefinitionChange,
@@ -225,6 +226,8 @@ __all__ = [
     "OrphansCleaned",
     "Outcomes",
     "Page",
+    "PageProblem",
+    "PagesResult",
     "ParamTargets",
     "PauseResult",
     "PlanResult",
