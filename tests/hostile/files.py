@@ -29,7 +29,7 @@ S = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 @dataclass(frozen=True)
 class Place:
-    """What makers may point at. ``target``: what nobody may ever write; ``port``: of a listener that nobody may call."""
+    """What makers may point at. ``target``: what nobody may ever write; ``port``: where nobody may call."""
 
     secret: Path
     target: Path
@@ -71,9 +71,8 @@ def docx_of(body: str | Iterable[bytes], *, doctype: str = "") -> Maker:
         if isinstance(body, str):
             text = body.replace("{secret}", place.secret.as_uri())
             declared = doctype.replace("{secret}", place.secret.as_uri())
-            part: Iterable[bytes] = [
-                f'<?xml version="1.0"?>{declared}<w:document xmlns:w="{W}"><w:body>{text}</w:body></w:document>'.encode()
-            ]
+            whole = f'{declared}<w:document xmlns:w="{W}"><w:body>{text}</w:body></w:document>'
+            part: Iterable[bytes] = [b'<?xml version="1.0"?>', whole.encode()]
         else:
             part = body
         replace_part(path, "word/document.xml", part)
