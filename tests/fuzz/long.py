@@ -20,6 +20,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 TURN_SECONDS = 10.0
@@ -38,15 +39,16 @@ def main() -> int:
     if given.turn is not None:
         return _turn(given.targets[0], given.seed, given.turn, given.folder)
 
-    from fuzz.targets import TARGETS
+    from fuzz.targets import NATIVE, TARGETS
 
     unknown = sorted(set(given.targets) - set(TARGETS))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-    return _campaign(given.targets or list(TARGETS), given.minutes * 60, given.seed)
+    return _campaign(given.targets or list(TARGETS), given.minutes * 60, given.seed, NATIVE)
 
 
-def _campaign(names: list[str], seconds: float, seed: int) -> int:
+def _campaign(names: list[str], seconds: float, seed: int, native: Collection[str]) -> int:
+    """The death of a native library, in bounds, is told and is no finding: the engine takes it as the document's."""
     folder = Path(tempfile.mkdtemp(prefix="docmill-fuzz-"))
     print(f"seed {seed}; what breaks is kept in {folder}", flush=True)
     turn = min(TURN_SECONDS, max(seconds / len(names), 1.0))
@@ -56,7 +58,7 @@ def _campaign(names: list[str], seconds: float, seed: int) -> int:
             if time.monotonic() >= deadline and round_:
                 break
             code = _in_child(name, seed + round_, turn, folder)
-            findings += code != 0
+            findings += code != 0 and not (name in native and code is not None and code < 0)
             print(f"{name:<20} seed {seed + round_}  {_ended(name, seed + round_, folder, code)}", flush=True)
         round_ += 1
     print(f"{findings} findings" if findings else "nothing broke")

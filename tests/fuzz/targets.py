@@ -256,3 +256,10 @@ FILES: dict[str, Target] = {
     **{f"parse-{Path(name).suffix[1:]}": _parser(name) for name in MAKERS if filetypes.type_by_name(name)},
 }
 TARGETS = {**TEXT, **FILES}
+# Read by a library in native code that may take all memory there is, and dies where it gets none. Workers bound it, and
+# the engine tells its death as the document's; no process that should go on may read such files by itself.
+NATIVE = frozenset(
+    f"parse-{Path(name).suffix[1:]}"
+    for name in MAKERS
+    if (kind := filetypes.type_by_name(name)) and filetypes.TYPES[kind].parser == "kreuzberg"
+)
