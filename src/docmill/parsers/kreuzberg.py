@@ -5,13 +5,17 @@ What it gives as Markdown is read as such. Nothing is cached, recognised from pi
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
+from docmill.containers import OLE_MAGIC, ZIP_MAGICS
 from docmill.domain.assembly import DocumentBuilder, clean, iso_moment, metadata_text, present
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
-from docmill.domain.failures import readable, words_of
-from docmill.errors import CorruptedFile, EncryptedFile
+from docmill.domain.failures import readable
+from docmill.errors import CorruptedFile, EncryptedFile, OutOfMemory
 from docmill.parsers.markdown import add_markdown
 from docmill.parsers.text import add_text
 
@@ -27,7 +31,9 @@ _MIME_OF = {
     "fb2": "application/x-fictionbook+xml",
 }
 _PLAIN = frozenset({"doc"})  # its paragraphs run into each other in Markdown
+_XML_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b" ", b"\n", b"\r")
 _ENCRYPTED_WORDS = ("encrypted", "password")
+_MARKUP = 2  # characters of Markdown to one of text
 
 
 class KreuzbergParser:
@@ -35,54 +41,65 @@ class KreuzbergParser:
     types = frozenset(_MIME_OF)
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
-        """Raises EncryptedFile for what has a password, CorruptedFile for what cannot be read.
+        """Raises EncryptedFile for what has a password, OutOfMemory, and CorruptedFile for what cannot be read.
 
         A mail's attachments are read with it, as the library gives their text and not their bytes.
         """
         with readable(f"{file.type} file"):
             builder = DocumentBuilder(file.type, max_characters=params.max_characters, deadline=file.deadline)
-            found = _extract(file)
+            found = _extract(file, params.max_characters * _MARKUP)
             if file.type in _PLAIN:
-                add_text(builder, clean(found.content).replace("\n", "\n\n"))
+                add_text(builder, clean(found["content"]).replace("\n", "\n\n"))
             else:
-                add_markdown(builder, found.content)
-            stated = dict(found.metadata)
-            _add_attachments(builder, found, stated)
-            for warning in found.processing_warnings:
-                builder.warn("DAMAGED_PART", str(warning)[:200], degrades=True)
+                add_markdown(builder, found["content"])
+            stated = found["metadata"]
+            _add_attachments(builder, found["attachments"], stated)
+            for warning in found["warnings"]:
+                builder.warn("DAMAGED_PART", warning, degrades=True)
+            if found["cut"] and not builder.full:
+                message = "the text is longer than max_characters; the rest is cut"
+                builder.warn("TEXT_TRUNCATED", message, degrades=True)
             title = metadata_text(stated.get("title")) or metadata_text(stated.get("subject"))
             return builder.build(title=title or builder.first_heading(), metadata=_metadata(stated))
 
 
-def _extract(file: SourceFile) -> Any:
-    import kreuzberg
+def _extract(file: SourceFile, most: int) -> dict[str, Any]:
+    """What the library says of the file, from a process of its own: see kreuzberg_process."""
+    output_format = "plain" if file.type in _PLAIN else "markdown"
+    # -P: what lies in the folder that docmill was called from is not to be imported.
+    command = [sys.executable, "-P", "-m", "docmill.kreuzberg_process", _MIME_OF[file.type], output_format, str(most)]
+    with file.path.open("rb", buffering=0) as stream, file.deadline.interrupting():
+        _check_start(stream.read(8), file.type)
+        stream.seek(0)
+        ended = subprocess.run(command, stdin=stream, capture_output=True, check=False)  # noqa: S603 - words of ours
+    if ended.returncode != 0:
+        if b"memory allocation" in ended.stderr or b"MemoryError" in ended.stderr:
+            raise OutOfMemory(f"reading the {file.type} file needs more memory than is allowed")
+        raise CorruptedFile(f"the library gave up with status {ended.returncode}")
+    answer: dict[str, Any] = json.loads(ended.stdout)
+    error = answer.get("error")
+    if error is None:
+        return answer
+    if error.startswith("MemoryError"):
+        raise OutOfMemory(f"reading the {file.type} file needs more memory than is allowed")
+    if any(word in error.lower() for word in _ENCRYPTED_WORDS):
+        raise EncryptedFile("the document is protected by a password")
+    raise CorruptedFile(f"the {file.type} file cannot be read: {_printable(error)}")
 
-    # One thread: the worker's memory and CPU time are limited, and there are as many workers as cores.
-    config = kreuzberg.ExtractionConfig(  # type: ignore[call-arg] # its stubs do not know disable_ocr
-        use_cache=False,
-        output_format="plain" if file.type in _PLAIN else "markdown",
-        enable_quality_processing=False,
-        disable_ocr=True,
-        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
-    )
-    try:
-        with file.path.open("rb"):  # a file that is gone or locked is told as such, and not in the library's words
-            return kreuzberg.extract_file_sync(str(file.path), mime_type=_MIME_OF[file.type], config=config)
-    except kreuzberg.KreuzbergError as error:
-        if any(word in str(error).lower() for word in _ENCRYPTED_WORDS):
-            raise EncryptedFile("the document is protected by a password") from error
-        raise
-    except BaseException as error:
-        # A panic of its Rust core is no Exception; what ends this process or its time is something else.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise CorruptedFile(f"the library gave up: {words_of(error)}") from error
+
+def _check_start(head: bytes, kind: str) -> None:
+    """Spare a process for what is no such file at all."""
+    if not head.startswith({"xlsb": ZIP_MAGICS, "fb2": _XML_STARTS}.get(kind, OLE_MAGIC)):
+        raise CorruptedFile(f"the file is no {kind} file")
 
 
-def _add_attachments(builder: DocumentBuilder, found: Any, stated: dict[str, Any]) -> None:
+def _printable(words: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in " ".join(words.split()))[:200]
+
+
+def _add_attachments(builder: DocumentBuilder, attachments: list[tuple[str, str]], stated: dict[str, Any]) -> None:
     read = []
-    for child in found.children or ():
-        name, content = str(child["path"]), child["result"].content
+    for name, content in attachments:
         if content.strip():
             read.append(name)
             builder.heading(name, 2)
