@@ -72,6 +72,12 @@ class ParseParams(StepParams):
         90, gt=0, description="parsing stops after so long; what is finished by then is kept, degraded as TIMEOUT"
     )
 
+    @property
+    def extra_seconds(self) -> float:
+        """What ``max_seconds`` allows beyond its default; a worker's processor time grows by it, too."""
+        usual: float = type(self).model_fields["max_seconds"].default
+        return max(self.max_seconds - usual, 0)
+
 
 class ChunkParams(StepParams):
     size: int = Field(220, ge=16, le=8192, description="most tokens in a chunk, by the embedding model's tokenizer")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import posixpath
 import sys
@@ -74,7 +75,8 @@ def start_embed_worker(parent: int, method: str, params: EmbedParams, threads: i
 def run_leg(job: LegJob) -> LegOutcome:
     """Everything of one document up to its chunks. Raises what is no document's fault: disk, model or plug-in gone."""
     if _limits is not None:
-        sandbox.allot_cpu(_limits.cpu_s)
+        extra = sum(step.params.extra_seconds for step in job.steps if isinstance(step.params, ParseParams))
+        sandbox.allot_cpu(_limits.cpu_s + math.ceil(extra))
     leg = _Leg(job)
     worker = f"worker-{os.getpid()}"
     try:
