@@ -6,9 +6,11 @@ versions of libraries differ, and never one that says nothing (``PROCESSING_ERRO
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import random
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -168,6 +170,41 @@ def declared_rows(path: Path, place: Place) -> None:
     xlsx_of([f'<row r="1048576">{cell}</row>'], dimension="A1:XFD1048576")(path, place)
 
 
+def package_of(part: str, content: Iterable[bytes], maker: Callable[[Path], object]) -> Maker:
+    def make(path: Path, _place: Place) -> None:
+        maker(path)
+        replace_part(path, part, content)
+
+    return make
+
+
+def archive_of(members: dict[str, bytes]) -> Maker:
+    return lambda path, _place: documents.make_zip(path, dict(members))
+
+
+def tar_of_links(path: Path, place: Place) -> None:
+    """Links out of it, a device, and a file that goes through a link."""
+    with tarfile.open(path, "w") as archive:
+        for name, kind, target in (
+            ("secret.md", tarfile.SYMTYPE, str(place.secret)),
+            ("hard.md", tarfile.LNKTYPE, str(place.secret)),
+            ("up", tarfile.SYMTYPE, str(place.target.parent)),
+            ("device.md", tarfile.CHRTYPE, ""),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("up/target")
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"gone"))
+
+
+def gzip_bomb(path: Path, _place: Place) -> None:
+    with gzip.open(path, "wb", compresslevel=9) as stream:
+        for block in zeros(200 * MIB):
+            stream.write(block)
+
+
 ENTITIES = (
     '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10)) + "]>"
 )
@@ -272,6 +309,20 @@ FILES: dict[str, tuple[Maker, set[str]]] = {
     ),
     "truncated.xlsx": (truncated(documents.make_xlsx), BROKEN | {"degraded"}),
     "locked.xlsx": (made(locked_office), {"ENCRYPTED_FILE"}),
+    "bomb.pptx": (package_of("ppt/presentation.xml", zeros(200 * MIB), documents.make_pptx), {"FILE_TOO_LARGE"}),
+    "truncated.epub": (truncated(documents.make_epub), BROKEN | {"degraded"}),
+    "deep.rtf": (raw(b"{\\rtf1 " + b"{" * 1_000_000 + b"walnut"), READ | BROKEN),
+    # archives: their members are documents of their own
+    "bomb.zip": (archive_of({"zeros.txt": bytes(200 * MIB)}), {"degraded", "FILE_TOO_LARGE", "EMPTY_DOCUMENT"}),
+    "nested.zip": (nested_zips, READ | {"EMPTY_DOCUMENT"}),
+    "paths.zip": (archive_of({"../../../target.md": b"# Up", "/etc/target.md": b"# Root", "C:\\t.md": b"# C"}), READ),
+    "truncated.zip": (truncated(documents.MAKERS["sample.zip"]), BROKEN),
+    "links.tar": (tar_of_links, READ | BROKEN | {"EMPTY_DOCUMENT"}),
+    "bomb.txt.gz": (gzip_bomb, {"degraded", "FILE_TOO_LARGE", "EMPTY_DOCUMENT"}),
+    "mail.eml": (
+        raw(b"Content-Type: multipart/mixed; boundary=a\n\n" + b"--a\n" * 100_000),
+        BROKEN | {"EMPTY_DOCUMENT"},
+    ),
     # PDFs
     "bomb.pdf": (made(flate_bomb), TOO_MUCH | BROKEN | {"WORKER_CRASHED", "EMPTY_DOCUMENT"}),
     "shared.pdf": (made(odd_pdfs.shared_stream), TOO_MUCH),

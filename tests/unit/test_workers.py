@@ -302,6 +302,12 @@ def test_processes_that_do_not_start_are_nobodys_fault_but_the_machines(make: Ma
         pool.submit(1, abs, -1).result(60)
 
 
+def test_what_a_process_says_as_it_does_not_start_is_told(make: Make) -> None:
+    pool = make(start=odd_tasks.print_and_die, args=("no such library",))
+    with pytest.raises(StorageError, match=r"no worker process would start: SIGABRT: no such library"):
+        pool.submit(1, abs, -1).result(60)
+
+
 def test_a_machine_without_room_for_a_process_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(process: Any) -> None:
         raise OSError(11, "Resource temporarily unavailable")

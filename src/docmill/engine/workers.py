@@ -171,7 +171,8 @@ class Workers:
         try:
             worker.expect(READY, worker_process.START_SECONDS)
         except Gone as gone:
-            raise Gone(ending(self._bury(worker).exitcode)) from gone
+            died = self._bury(worker)
+            raise Gone(ending(died.exitcode) + (f": {died.words}" if died.words else "")) from gone
         self._hand_on_print(worker)
         return worker
 
