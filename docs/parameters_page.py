@@ -77,7 +77,7 @@ def _bounds(metadata: list[Any]) -> str:
 
 
 def _written(default: Any) -> str:
-    if default is None:
+    if default is None or default == "":
         return "none"
     if isinstance(default, bool):
         return str(default).lower()

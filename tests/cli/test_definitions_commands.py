@@ -31,7 +31,7 @@ config:
 
 
 @pytest.mark.parametrize(
-    ("group", "ids"), [("workflow", ["batch", "interactive"]), ("params", ["default", "fast", "high_quality"])]
+    ("group", "ids"), [("workflow", ["batch", "interactive"]), ("params", ["default", "draft", "fast", "high_quality"])]
 )
 def test_shipped_ones_are_listed_and_valid_without_a_home(group, ids, cli):
     listed = cli(group, "list", "--json").json
@@ -46,9 +46,9 @@ def test_shipped_ones_are_listed_and_valid_without_a_home(group, ids, cli):
 
 def test_lists_have_pages(cli):
     listed = cli("params", "list", "--json", "--limit", "1", "--offset", "1").json
-    assert [each["id"] for each in listed["definitions"]] == ["fast"]
-    assert (listed["total"], listed["limit"], listed["offset"]) == (3, 1, 1)
-    assert "2 to 2 of 3 param sets; go on with --offset 2" in cli("params", "list", "--limit", "1", "--offset", "1").out
+    assert [each["id"] for each in listed["definitions"]] == ["draft"]
+    assert (listed["total"], listed["limit"], listed["offset"]) == (4, 1, 1)
+    assert "2 to 2 of 4 param sets; go on with --offset 2" in cli("params", "list", "--limit", "1", "--offset", "1").out
 
 
 def test_a_bad_file_is_told_with_line_key_and_suggestion(cli, tmp_path):
@@ -158,7 +158,7 @@ def test_shipped_sets_cannot_be_deleted_or_replaced(cli, home, tmp_path):
 def test_a_shipped_id_in_the_home_is_a_finding_and_the_shipped_one_stays(cli, home):
     (home / "param-sets" / "x.yaml").write_text(GOOD_PARAMS.replace("id: mine", "id: default"))
     listed = cli("params", "list", "--json").json
-    assert [each["source"] for each in listed["definitions"]] == ["app"] * 3
+    assert [each["source"] for each in listed["definitions"]] == ["app"] * 4
     assert "shipped" in listed["problems"][0]["message"]
     assert cli("params", "show", "default", "--json").json["source"] == "app"
 

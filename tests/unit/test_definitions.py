@@ -449,8 +449,16 @@ def test_every_shipped_pair_makes_a_pipeline(workflow, params):
     assert pipeline.database == "default"
 
 
+def test_the_draft_is_parsed_and_cut_as_the_real_index_will_be_and_lies_elsewhere():
+    draft, default = (definitions.resolve(None, "batch", params) for params in ("draft", "default"))
+    assert draft.step(StepType.EMBED).method == "static"
+    assert draft.database == "draft"
+    for type_ in (StepType.VALIDATE, StepType.PARSE, StepType.CHUNK):
+        assert draft.step(type_) == default.step(type_)
+
+
 def test_workflows_differ_in_speed_only():
-    for params in ("default", "high_quality", "fast"):
+    for params in ("default", "high_quality", "fast", "draft"):
         batch, interactive = (definitions.resolve(None, name, params) for name in ("batch", "interactive"))
         assert [step.params.key_fields() for step in batch.steps] == [
             step.params.key_fields() for step in interactive.steps
