@@ -145,6 +145,13 @@ def test_a_server_that_is_down_is_unreachable(server: EmbeddingServer, pauses: l
     assert pauses == [0, 1, 2]
 
 
+def test_whoever_cannot_wait_is_told_sooner(server: EmbeddingServer, pauses: list[float]) -> None:
+    server.stop()
+    with pytest.raises(ModelUnreachable):
+        client(server, retries=4).embed(TEXTS, retries=1)
+    assert pauses == [0, 1]
+
+
 def test_a_server_that_fails_for_all_is_unreachable(server: EmbeddingServer) -> None:
     server.misbehave = lambda _asked, _number: failure(503, "loading")
     with pytest.raises(ModelUnreachable, match="loading"):

@@ -37,6 +37,7 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 LOCAL_SERVER = "http://127.0.0.1:11434/v1"  # where Ollama listens
 _VERSION = "1"
 _SPECIAL_TOKENS = 8  # whatever the model puts around a text; few have more than three
+_QUERY_RETRIES = 1  # somebody waits for the answer
 _BLANK = "-"  # in place of a text without a character, which servers refuse
 
 
@@ -116,7 +117,8 @@ class OpenAISession:
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        vector: NDArray[np.float32] = self._embed([self._ready(self._params.query_prefix, text)])[0]
+        retries = min(self._params.retries, _QUERY_RETRIES)
+        vector: NDArray[np.float32] = self._embed([self._ready(self._params.query_prefix, text)], retries)[0]
         return vector
 
     def _ready(self, prefix: str, text: str) -> str:
@@ -124,10 +126,10 @@ class OpenAISession:
 
         return prefix + (self._tokenizer.cut(encodable(text)) if text.strip() else _BLANK)
 
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+    def _embed(self, texts: list[str], retries: int | None = None) -> NDArray[np.float32]:
         if self._proved:
-            return self._client.embed(texts)
-        vectors = self._client.embed([*texts, witness.TEXT])
+            return self._client.embed(texts, retries=retries)
+        vectors = self._client.embed([*texts, witness.TEXT], retries=retries)
         likeness = self._seen.likeness(vectors[-1])
         if likeness < witness.SAME:
             raise ModelRefused(

@@ -82,8 +82,8 @@ class EmbeddingClient:
         # The user has named this very machine, so it may be any: but no other, and so no redirect is followed.
         self._web = Web((f"{named.host_text}:{named.port}",))
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``(len(texts), dimension)`` float32, each row of length 1; at least one text.
+    def embed(self, texts: Sequence[str], *, retries: int | None = None) -> NDArray[np.float32]:
+        """``(len(texts), dimension)`` float32, each row of length 1; at least one text. ``retries``: if not the usual.
 
         Raises ModelUnreachable and ModelRefused where it is the server that fails, ProcessingError and TemporaryFailure
         where it is these texts.
@@ -91,8 +91,9 @@ class EmbeddingClient:
         import numpy as np
 
         parts, stop = list(self._parts(texts)), threading.Event()
+        retries = self._endpoint.retries if retries is None else retries
         with ThreadPoolExecutor(min(self._endpoint.concurrency, len(parts)), "embed") as pool:
-            futures = [pool.submit(self._part, part, stop) for part in parts]
+            futures = [pool.submit(self._part, part, stop, retries) for part in parts]
             try:
                 return np.concatenate([future.result() for future in futures])
             except BaseException:
@@ -103,7 +104,7 @@ class EmbeddingClient:
     def ask_witness(self) -> NDArray[np.float32]:
         """``(dimension,)``: the vector of the witness's text. Raises ModelUnreachable, ModelRefused."""
         try:
-            vector: NDArray[np.float32] = self._patiently([TEXT], threading.Event())[0]
+            vector: NDArray[np.float32] = self._patiently([TEXT], threading.Event(), self._endpoint.retries)[0]
         except _Passing as error:
             raise self._unreachable(error) from None
         except _Unusable as error:
@@ -124,21 +125,21 @@ class EmbeddingClient:
             tokens += more
         yield part
 
-    def _part(self, texts: list[str], stop: threading.Event) -> NDArray[np.float32]:
+    def _part(self, texts: list[str], stop: threading.Event, retries: int) -> NDArray[np.float32]:
         try:
-            return self._patiently(texts, stop)
+            return self._patiently(texts, stop, retries)
         except (_Passing, _Unusable) as error:
             self._blame(error)
 
-    def _patiently(self, texts: list[str], stop: threading.Event) -> NDArray[np.float32]:
+    def _patiently(self, texts: list[str], stop: threading.Event, retries: int) -> NDArray[np.float32]:
         began = time.monotonic()
-        for tried in range(self._endpoint.retries + 1):
+        for tried in range(retries + 1):
             try:
                 return self._once(texts)
             except _Passing as error:
                 pause = max(_pause(tried), error.pause_s or 0.0)
                 hangs = time.monotonic() - began > 2 * self._endpoint.timeout_s
-                if hangs or tried == self._endpoint.retries or pause > LONGEST_PAUSE_S or stop.wait(pause):
+                if hangs or tried == retries or pause > LONGEST_PAUSE_S or stop.wait(pause):
                     raise
         raise AssertionError("the last try returns or raises")
 
