@@ -118,6 +118,21 @@ def test_a_server_may_move(remote: Mill, server: EmbeddingServer) -> None:
         elsewhere.stop()
 
 
+def test_a_sync_that_a_dead_server_ended_goes_on_with_another(remote: Mill, server: EmbeddingServer) -> None:
+    remote.sync()
+    remote.write("new.md", "# New\n\nSomething new.\n")
+    server.stop()
+    with pytest.raises(ModelUnreachable):
+        remote.sync()
+    elsewhere = EmbeddingServer()
+    try:
+        result = remote.sync(overrides=[f"embed.base_url={elsewhere.url}"])
+        assert (result.status, result.documents.completed, result.errors) == ("completed", 1, [])
+        assert sorted(remote.texts()) == ["almond.md", "hazelnut.md", "new.md", "walnut.md"]
+    finally:
+        elsewhere.stop()
+
+
 def test_the_address_may_come_from_the_environment(
     remote: Mill, server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,12 @@ class CompiledPipeline:
         """What a search needs to know to load the same model, as JSON: the parameters that are not as by default."""
         return self.embed_params.model_dump_json(exclude_defaults=True, exclude=EmbedParams.tuned())
 
+    def asks_otherwise(self, record: str) -> bool:
+        """Whether another pipeline, as :attr:`record` has it, loads its model by other parameters."""
+        embed = next(step for step in json.loads(record)["steps"] if step["type"] == StepType.EMBED.value)
+        own = self.embed_params.model_dump(mode="json", exclude=EmbedParams.tuned())
+        return any(embed["params"].get(name, value) != value for name, value in own.items())
+
     @cached_property
     def parse_params(self) -> ParseParams:
         params = self._only(StepType.PARSE).params

@@ -82,12 +82,17 @@ def _disobeyed(found: EngineHolder, wish: str) -> EngineBusy:
 def supersede(home: Path, settings: Settings, batch_id: int, pipeline: CompiledPipeline) -> None:
     """Cancel what is left of a batch's running groups that the pipeline makes stale: same database, other definitions.
 
+    Also those that would ask another server for the same vectors: it may be why they have not ended.
+
     By way of the engine that may be at them: nobody else may touch a run that an engine has in its hands.
     """
     with reading(home) as queries:
-        stale = queries.rows(
-            "SELECT id FROM run_group WHERE batch_id = ? AND database = ? AND pipeline_key != ? AND status = 'running'",
-            [batch_id, pipeline.database, pipeline.key],
+        running = queries.rows(
+            "SELECT id, pipeline_key, pipeline FROM run_group"
+            " WHERE batch_id = ? AND database = ? AND status = 'running'",
+            [batch_id, pipeline.database],
         )
-    for row in stale:
+    for row in running:
+        if row["pipeline_key"] == pipeline.key and not pipeline.asks_otherwise(row["pipeline"]):
+            continue
         control(home, settings, row["id"], "cancel", "superseded by a start with other definitions")
