@@ -96,7 +96,11 @@ class Document(SQLModel, table=True):
         # A deleted document keeps its row and its history; its URI may go to another document.
         Index("document_by_uri", "source", "uri", unique=True, sqlite_where=text("state = 'active'")),
         Index("document_gone", "source", "uri", sqlite_where=text("state != 'active'")),
-        Index("document_by_batch", "batch_id"),
+        Index("document_by_source", "source", "state"),
+        Index("document_by_batch", "batch_id", "state"),
+        # Few documents have these, and a status asks for them among all.
+        Index("document_troubled", "batch_id", sqlite_where=text("outcome = 'failed' OR degraded = 1")),
+        Index("document_retried", "batch_id", sqlite_where=text("retry_count > 0")),
         Index("document_by_content", "content_hash"),
         Index("document_by_parent", "parent_id", sqlite_where=text("parent_id IS NOT NULL")),
     )
@@ -157,7 +161,10 @@ class Placement(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "placement"
-    __table_args__ = (Index("placement_leaving", "database", sqlite_where=text("state = 'leaving'")),)
+    __table_args__ = (
+        Index("placement_leaving", "database", sqlite_where=text("state = 'leaving'")),
+        Index("placement_by_database", "database", "state", "chunk_count"),
+    )
     document_id: str = Field(primary_key=True)
     database: str = Field(primary_key=True)
     state: str = "storing"  # storing, stored, leaving
@@ -215,7 +222,7 @@ class Run(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "run"
     __table_args__ = (
-        Index("run_by_group", "run_group_id", "status"),
+        Index("run_by_group", "run_group_id", "status", "degraded"),
         Index("run_by_document", "document_id"),
         # No document is in two unfinished runs of one database at once.
         Index(
@@ -250,7 +257,9 @@ class RunStep(SQLModel, table=True):
     __tablename__: ClassVar[str] = "run_step"
     __table_args__ = (
         Index("step_by_run", "run_id", "number"),
-        Index("step_by_group", "run_group_id", "type", "status"),
+        # All that is told of a group's stages, so that nobody need read its steps.
+        Index("step_by_group", "run_group_id", "name", "type", "number", "status", "started_at", "completed_at"),
+        Index("step_running", "run_group_id", sqlite_where=text("status = 'running'")),
     )
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id")

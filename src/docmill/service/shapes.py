@@ -210,7 +210,8 @@ def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
 
 def retry_policy(queries: Queries, batch: Row) -> RetryPolicy:
     retries = queries.value(
-        f"SELECT COALESCE(MAX(retry_count), 0) FROM document d WHERE {OF_BATCH} AND state = 'active'",  # noqa: S608 - a constant
+        "SELECT COALESCE(MAX(retry_count), 0) FROM document d INDEXED BY document_retried"  # noqa: S608 - a constant
+        f" WHERE {OF_BATCH} AND state = 'active' AND retry_count > 0",
         [batch["id"]],
     )
     return RetryPolicy(

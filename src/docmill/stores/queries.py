@@ -180,38 +180,47 @@ class Queries:
 
     def run_counts(self, group_id: int) -> dict[str, int]:
         """Number of runs by status, and ``degraded`` among the completed ones."""
-        counts = {
-            row[0]: row[1]
-            for row in self.rows("SELECT status, COUNT(*) FROM run WHERE run_group_id = ? GROUP BY status", [group_id])
-        }
-        sql = "SELECT COUNT(*) FROM run WHERE run_group_id = ? AND status = 'completed' AND degraded = 1"
-        counts["degraded"] = int(self.value(sql, [group_id]))
+        sql = "SELECT status, COUNT(*) AS n, SUM(degraded) AS degraded FROM run WHERE run_group_id = ? GROUP BY status"
+        rows = self.rows(sql, [group_id])
+        counts = {row["status"]: row["n"] for row in rows}
+        counts["degraded"] = sum(row["degraded"] for row in rows if row["status"] == "completed")
         return counts
 
     def stages(self, group_id: int) -> list[Row]:
         """Each step type of a group in order, with the number of its steps by how they ended and when they ran."""
+        each = (  # in the order of an index that has all of it
+            "SELECT name, type, number, status, COUNT(*) AS n, MIN(started_at) AS began, MAX(completed_at) AS ended"
+            " FROM run_step WHERE run_group_id = ? GROUP BY name, type, number, status"
+        )
         return self.rows(
-            "SELECT name, type, MIN(number) AS number, COUNT(*) AS total,"
-            " SUM(status = 'completed') AS done, SUM(status = 'failed') AS failed, SUM(status = 'skipped') AS skipped,"
-            " SUM(status = 'running') AS running, SUM(status = 'cancelled') AS cancelled,"
-            " MIN(started_at) AS started_at, MAX(completed_at) AS completed_at"
-            " FROM run_step WHERE run_group_id = ? GROUP BY name, type ORDER BY number",
+            "SELECT name, type, MIN(number) AS number, SUM(n) AS total, SUM(n * (status = 'completed')) AS done,"  # noqa: S608 - a constant
+            " SUM(n * (status = 'failed')) AS failed, SUM(n * (status = 'skipped')) AS skipped,"
+            " SUM(n * (status = 'running')) AS running, SUM(n * (status = 'cancelled')) AS cancelled,"
+            f" MIN(began) AS started_at, MAX(ended) AS completed_at FROM ({each}) GROUP BY name, type ORDER BY number",
             [group_id],
         )
 
     def file_counts(self, batch_id: int) -> tuple[dict[str, int], dict[str, int]]:
         """Documents of a batch by status and by type; one that has not been read has the type its name promises."""
-        status = (
-            "CASE WHEN EXISTS (SELECT 1 FROM run r WHERE r.document_id = d.id AND r.status = 'running')"
-            " THEN 'running' ELSE COALESCE(outcome, 'pending') END"
+        of_batch = f"{OF_BATCH} AND d.state = 'active'"
+        rows = self.rows(
+            f"SELECT outcome, type, suffix, COUNT(*) AS n FROM document d WHERE {of_batch} GROUP BY 1, 2, 3",  # noqa: S608 - a constant
+            [batch_id],
         )
-        of_batch = f"FROM document d WHERE {OF_BATCH} AND state = 'active'"
-        by_status = self.rows(f"SELECT {status} AS status, COUNT(*) AS n {of_batch} GROUP BY 1 ORDER BY 1", [batch_id])
-        by_type = self.rows(f"SELECT type, suffix, COUNT(*) AS n {of_batch} GROUP BY type, suffix", [batch_id])
-        types: Counter[str] = Counter()
-        for row in by_type:
+        running = self.rows(  # few, in few groups: asked for by themselves, as each document would have to be
+            "SELECT d.outcome, COUNT(DISTINCT d.id) AS n FROM run_group g CROSS JOIN run r ON r.run_group_id = g.id"  # noqa: S608 - a constant
+            " CROSS JOIN document d ON d.id = r.document_id WHERE g.status IN ('running', 'paused')"
+            f" AND r.status = 'running' AND {of_batch} GROUP BY 1",
+            [batch_id],
+        )
+        statuses, types = Counter[str](), Counter[str]()
+        for row in rows:
+            statuses[row["outcome"] or "pending"] += row["n"]
             types[row["type"] or type_by_name(f"x{row['suffix']}") or "unknown"] += row["n"]
-        return {row["status"]: row["n"] for row in by_status}, dict(types.most_common())
+        for row in running:
+            statuses[row["outcome"] or "pending"] -= row["n"]
+            statuses["running"] += row["n"]
+        return {status: number for status, number in sorted(statuses.items()) if number}, dict(types.most_common())
 
 
 @contextmanager
