@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     worker_network: bool = Field(default=False, description="document workers may use the network, for plug-ins")
     worker_cpu_s: int = Field(120, ge=1, description="processor seconds that one document may take")
     max_running_batches: int = Field(20, ge=1, description="batches that may run at once")
+    vector_index_rows: int = Field(50_000, ge=1, description="passages from which on a database has a vector index")
     lock_timeout: float | None = Field(None, ge=0, description="seconds to wait for another engine; none: forever")
     take_over: bool = Field(default=False, description="end another engine that is at work in the home")
     max_minutes: float | None = Field(None, ge=0, description="minutes after which work stops cleanly; none: no limit")

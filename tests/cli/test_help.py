@@ -73,7 +73,19 @@ def test_long_work_can_be_followed_by_programs():
 
 def test_commands_that_run_the_engine_bound_their_wait():
     with_lock = {title(path) for path in LEAVES if any("--lock-timeout" in p.opts for p in COMMANDS[path].params)}
-    names = ("sync", "start", "resume", "retry", "pause", "cancel", "worker", "watch", "lancedb-vacuum", "gc")
+    names = (
+        "sync",
+        "start",
+        "resume",
+        "retry",
+        "pause",
+        "cancel",
+        "worker",
+        "watch",
+        "lancedb-index",
+        "lancedb-vacuum",
+        "gc",
+    )
     assert with_lock == {f"docmill-{name}" for name in names}
 
 

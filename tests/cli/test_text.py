@@ -350,13 +350,14 @@ SAMPLES = {
         path="default",
         size_bytes=10_000_000,
         size_human="9.5 MiB",
-        documents=r.TableInfo(count=236, size_bytes=50_000, size_human="48.8 KiB", versions=1),
-        chunks=r.TableInfo(count=1840, size_bytes=9_000_000, size_human="8.6 MiB", versions=3),
+        files=27,
+        documents=r.TableInfo(count=236, size_bytes=50_000, size_human="48.8 KiB", files=4, versions=1),
+        chunks=r.TableInfo(count=1840, size_bytes=9_000_000, size_human="8.6 MiB", files=21, versions=3),
         embeddings=r.EmbeddingsInfo(
             provider="fastembed", model="all-MiniLM-L6-v2", vector_dim=384, fingerprint="f" * 16
         ),
-        vector_index=r.IndexInfo(exists=False, indexed_rows=0, unindexed_rows=1840),
-        full_text_index=r.IndexInfo(exists=True, indexed_rows=1800, unindexed_rows=40),
+        vector_index=r.IndexInfo(exists=False, type=None, indexed_rows=0, unindexed_rows=1840, size_bytes=0),
+        full_text_index=r.IndexInfo(exists=True, type="FTS", indexed_rows=1800, unindexed_rows=40, size_bytes=200_000),
         tables=["documents", "chunks", "settings"],
         versions=r.VersionInfo(docmill="0.1.0", lancedb="0.40.0", stored_version="0.1.0"),
     ),
@@ -382,6 +383,28 @@ SAMPLES = {
     ),
     "stored documents none": r.StoredDocumentList(
         database="default", document_count=0, documents=[], total=0, limit=50, offset=0
+    ),
+    "index": r.IndexResult(
+        database="default",
+        status="ok",
+        rows=120_000,
+        vector_index=r.IndexInfo(
+            exists=True, type="IVF_SQ", indexed_rows=120_000, unindexed_rows=0, size_bytes=47_000_000
+        ),
+        full_text_index=r.IndexInfo(
+            exists=True, type="FTS", indexed_rows=120_000, unindexed_rows=0, size_bytes=20_000_000
+        ),
+        vector_index_rows=50_000,
+        seconds=6.1,
+    ),
+    "index of few": r.IndexResult(
+        database="default",
+        status="ok",
+        rows=1840,
+        vector_index=r.IndexInfo(exists=False, type=None, indexed_rows=0, unindexed_rows=1840, size_bytes=0),
+        full_text_index=r.IndexInfo(exists=True, type="FTS", indexed_rows=1840, unindexed_rows=0, size_bytes=200_000),
+        vector_index_rows=50_000,
+        seconds=0.2,
     ),
     "vacuum": r.VacuumResult(
         database="default",

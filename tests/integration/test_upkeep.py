@@ -20,7 +20,7 @@ from docmill.engine.lock import EngineLock
 from docmill.errors import EngineBusy, ModelMissing, NotAllowedError, NotFoundError, UsageError
 from docmill.models import store as models
 from docmill.service import cleaning, collecting, forgetting, home, ingesting, registering, retrying, running
-from docmill.stores import vectors
+from docmill.stores import compacting
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.reading import CHUNKS, Database
 from docmill.stores.state import State
@@ -299,7 +299,7 @@ def test_old_versions_of_databases_go(mill: Mill, monkeypatch: pytest.MonkeyPatc
     before, rows = versions(), mill.rows()
     gc(mill, dry_run=True)
     assert versions() == before
-    monkeypatch.setattr(vectors, "KEEP_VERSIONS", timedelta(milliseconds=1))
+    monkeypatch.setattr(compacting, "KEEP_VERSIONS", timedelta(milliseconds=1))
     gc(mill)
     assert versions() < before
     assert mill.rows() == rows

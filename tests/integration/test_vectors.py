@@ -94,7 +94,7 @@ def test_another_model_is_refused(tmp_path: Path, store: VectorStore) -> None:
 def test_search_by_vector_by_text_and_within_a_scope(tmp_path: Path, store: VectorStore) -> None:
     wanted = document("fruit's/a", "apples and pears")
     store.replace([wanted, document("tools/b", "hammers and nails"), document("tools/c", "saws, nails and glue")], [])
-    store.finish(index=True)
+    store.finish(vector_rows=1_000)
     table = Database(tmp_path, "default").table(CHUNKS)
     [nearest] = reading.vector_hits(table, wanted.vectors[0], 1, Scope())
     assert nearest["uri"] == "fruit's/a"
@@ -108,7 +108,7 @@ def test_search_by_vector_by_text_and_within_a_scope(tmp_path: Path, store: Vect
 
 def test_text_that_came_after_the_index_is_found(tmp_path: Path, store: VectorStore) -> None:
     store.replace([document("a", "first words")], [])
-    store.finish(index=True)
+    store.finish(vector_rows=1_000)
     store.replace([document("b", "later words")], [])
     table = Database(tmp_path, "default").table(CHUNKS)
     assert {hit["uri"] for hit in reading.text_hits(table, "words", 5, Scope())} == {"a", "b"}
@@ -117,7 +117,7 @@ def test_text_that_came_after_the_index_is_found(tmp_path: Path, store: VectorSt
 def test_vacuum_keeps_what_is_published(tmp_path: Path, store: VectorStore) -> None:
     for number in range(8):
         store.replace([document("a", f"version {number}")], [identity.document_id("s", "a")] if number else [])
-    store.vacuum()
+    store.vacuum(vector_rows=1_000)
     assert texts(tmp_path) == {"a": ["version 7"]}
 
 

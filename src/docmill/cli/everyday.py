@@ -164,6 +164,9 @@ def search(
         float | None,
         typer.Option("--min-score", metavar="SCORE", show_default=False, help="Nothing below; in the mode's measure."),
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare every vector, also where there is a vector index.")
+    ] = False,
 ) -> "Result":
     """Search the passages of all synced documents.
 
@@ -185,6 +188,7 @@ def search(
         context=context,
         per_document=per_document,
         min_score=min_score,
+        exact=exact,
         filter=filter,
     )
 

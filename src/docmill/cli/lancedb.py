@@ -11,7 +11,7 @@ from docmill.cli.options import Limit, Offset
 if TYPE_CHECKING:
     from docmill.domain.results import Result
 
-group = typer.Typer(cls=HelpGroup, help="List, show and compact the LanceDB databases of this home.")
+group = typer.Typer(cls=HelpGroup, help="List, show, index and compact the LanceDB databases of this home.")
 
 Name = Annotated[str, typer.Argument(metavar="DATABASE", help="A database's name.")]
 
@@ -38,6 +38,25 @@ def documents(invocation: Invocation, *, database: Name = "default", limit: Limi
     from docmill.service import databases
 
     return databases.documents(invocation.settings(), database, limit=limit, offset=offset)
+
+
+@command(group, "index", lock=True, example="docmill lancedb index default")
+def index(
+    invocation: Invocation,
+    *,
+    database: Name = "default",
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="From all passages as they are now, instead of adding what is missing.")
+    ] = False,
+) -> "Result":
+    """Make the full text index and the vector index cover every passage.
+
+    Runs do so by themselves, once a tenth is missing. With few passages there is no vector index: see the setting
+    vector_index_rows.
+    """
+    from docmill.service import databases
+
+    return databases.index(invocation.settings(), database, rebuild=rebuild)
 
 
 @command(group, "vacuum", lock=True, example="docmill lancedb vacuum default")

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from docmill import failpoints
@@ -56,9 +57,11 @@ class Runner:
         stop: StopFlag,
         beat: Callable[[], None] = lambda: None,
         on_look: Callable[[], None] = lambda: None,
+        beating: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         """``beat`` is called a few times a second; whatever it raises ends the engine. So is ``on_look``, which may
-        make further groups run, and is not called any more once the engine is to stop.
+        make further groups run, and is not called any more once the engine is to stop. ``beating`` is entered for one
+        long call, during which nobody can call ``beat``.
         """
         self.home = home
         self.settings = settings
@@ -66,6 +69,7 @@ class Runner:
         self.stop = stop
         self.beat = beat
         self.on_look = on_look
+        self.beating = beating
         self.state = State(home)
         self.ledger = Ledger(self.state, recovery.begin(self.state, home))
         self.queries = Queries(home)
@@ -219,7 +223,8 @@ class Runner:
                 continue
             store = self._store_stage(group)
             store.remove_leaving()
-            store.finish()
+            with self.beating():  # indexes of a large database take their time
+                store.finish()
             self._write_seconds(group)
             if self._finish(group) is Status.RUNNING:  # runs were put back or renewed
                 group.runs = Counter(self.queries.run_counts(group.id))
@@ -279,7 +284,8 @@ class Runner:
             end: Callable[[Transaction, int, str | None], None]
             end = groups.cancel_group if group.halt == "cancel" else groups.fail_group
             self.ledger.flush(lambda tx: end(tx, group.id, group.reason))
-            self._store_stage(group).finish()
+            with self.beating():
+                self._store_stage(group).finish()
             self._report_end(group)
         else:
             self.ledger.flush()
@@ -310,7 +316,12 @@ class Runner:
         database = group.pipeline.database
         if database not in self.stores:
             self.stores[database] = StoreStage(
-                self.home, group.pipeline, self.ledger, stored=self.endings.stored, outdated=self.endings.outdated
+                self.home,
+                group.pipeline,
+                self.ledger,
+                vector_rows=self.settings.vector_index_rows,
+                stored=self.endings.stored,
+                outdated=self.endings.outdated,
             )
         return self.stores[database]
 

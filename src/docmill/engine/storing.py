@@ -41,6 +41,7 @@ class StoreStage:
         pipeline: CompiledPipeline,
         ledger: Ledger,
         *,
+        vector_rows: int,
         stored: Callable[[Work, str], None],
         outdated: Callable[[Work], None],
     ) -> None:
@@ -52,6 +53,7 @@ class StoreStage:
         self._model = pipeline.model
         self._embedder = pipeline.embed.method
         self._ledger = ledger
+        self._vector_rows = vector_rows
         self._stored = stored
         self._outdated = outdated
         self._vectors: VectorStore | None = None
@@ -93,7 +95,7 @@ class StoreStage:
     def finish(self) -> None:
         """After the last window of a group."""
         if self._wrote:
-            self._open().finish(index=True)
+            self._open().finish(vector_rows=self._vector_rows)
             self._wrote = False
 
     def drop(self, group_id: int) -> list[Work]:

@@ -51,7 +51,7 @@ def gc(settings: Settings, *, dry_run: bool = False) -> GcResult:
         rows, unknown = _rows(home, queries, kept_for, dry_run=dry_run)
         placements = _placements(home, state, kept_for, dry_run=dry_run)
         if not dry_run:
-            _vacuum(home, queries, kept_for)
+            _vacuum(home, queries, kept_for, settings.vector_index_rows)
             pack(home / "state.db")
             pack(home / "cache.db")
     freed = sum(each.bytes for each in (artifacts, embeddings, downloads, unfinished))
@@ -153,11 +153,11 @@ def _placements(home: Path, state: State, kept_for: list[str], *, dry_run: bool)
     return Collected(count=count)
 
 
-def _vacuum(home: Path, queries: Queries, kept_for: list[str]) -> None:
+def _vacuum(home: Path, queries: Queries, kept_for: list[str], vector_rows: int) -> None:
     """Versions of the databases that no reader can still hold."""
     for name in sorted(_known(queries).intersection(reading.databases(home))):
         with _in_spite_of_faults(name, kept_for):
-            open_store(home, name).vacuum()
+            open_store(home, name).vacuum(vector_rows=vector_rows)
 
 
 def _known(queries: Queries) -> set[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from docmill import __version__
-from docmill.domain.contracts import ModelInfo
 from docmill.domain.results import (
     DatabaseInfo,
     DatabaseList,
     DatabaseSummary,
     EmbeddingsInfo,
     IndexInfo,
+    IndexResult,
     StoredDocument,
     StoredDocumentList,
     TableInfo,
@@ -22,8 +25,11 @@ from docmill.domain.results import (
 )
 from docmill.domain.sizes import human_size
 from docmill.settings import Settings, find_home
-from docmill.stores import reading
-from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, size_bytes
+from docmill.stores import indexing, reading
+from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, size_and_files, size_bytes
+
+if TYPE_CHECKING:
+    from docmill.stores.vectors import VectorStore
 
 
 def list_databases(settings: Settings, *, limit: int, offset: int) -> DatabaseList:
@@ -51,12 +57,13 @@ def info(settings: Settings, database: str) -> DatabaseInfo:
     opened = Database(home, database)
     stored = opened.settings()
     chunks = opened.table(CHUNKS)
-    size = size_bytes(opened.folder)
+    size, files = size_and_files(opened.folder)
     return DatabaseInfo(
         name=database,
         path=database,
         size_bytes=size,
         size_human=human_size(size),
+        files=files,
         documents=_table_info(opened, DOCUMENTS),
         chunks=_table_info(opened, CHUNKS),
         embeddings=EmbeddingsInfo(
@@ -96,21 +103,33 @@ def documents(settings: Settings, database: str, *, limit: int, offset: int) -> 
     )
 
 
+def index(settings: Settings, database: str, *, rebuild: bool = False) -> IndexResult:
+    """Make the indexes cover every passage. Takes the engine's lock; readers go on as they are.
+
+    rebuild: from the passages as they are now, where they have become others than those an index was made of.
+    """
+    home, started = find_home(settings), time.perf_counter()
+    with _held(home, settings, database) as store:
+        store.index(vector_rows=settings.vector_index_rows, rebuild=rebuild)
+    chunks = Database(home, database).table(CHUNKS)
+    return IndexResult(
+        database=database,
+        status="ok",
+        rows=chunks.count_rows() if chunks is not None else 0,
+        vector_index=_index_info(chunks, text=False),
+        full_text_index=_index_info(chunks, text=True),
+        vector_index_rows=settings.vector_index_rows,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
 def vacuum(settings: Settings, database: str) -> VacuumResult:
     """Merge files, drop deleted rows and old versions. Takes the engine's lock; readers go on as they are."""
-    home = find_home(settings)
-    stored = Database(home, database).settings()
-    folder = home / "lancedb" / database
-    before, started = size_bytes(folder), time.perf_counter()
-    from docmill.service.engines import exclusively  # with the engine comes what lists do without
-    from docmill.stores.vectors import VectorStore
-
-    model = ModelInfo(
-        stored["model"], stored["provider"], stored["fingerprint"], int(stored["vector_dim"]), max_tokens=0
-    )
-    with exclusively(home, settings):
-        removed = VectorStore(folder, model, stored["embedder"]).vacuum()
-    after = size_bytes(folder)
+    home, started = find_home(settings), time.perf_counter()
+    with _held(home, settings, database) as store:
+        before = size_bytes(store.folder)
+        removed = store.vacuum(vector_rows=settings.vector_index_rows)
+        after = size_bytes(store.folder)
     return VacuumResult(
         database=database,
         status="ok",
@@ -122,21 +141,38 @@ def vacuum(settings: Settings, database: str) -> VacuumResult:
     )
 
 
+@contextmanager
+def _held(home: Path, settings: Settings, database: str) -> Iterator[VectorStore]:
+    """A database to write to, with the engine's lock. Raises DatabaseNotFound, before it waits for anybody."""
+    Database(home, database)
+    from docmill.service.engines import exclusively  # with the engine comes what lists do without
+    from docmill.service.removing import open_store
+
+    with exclusively(home, settings):
+        yield open_store(home, database)
+
+
 def _table_info(database: Database, name: str) -> TableInfo:
     table = database.table(name)
-    size = size_bytes(database.folder / f"{name}.lance")
+    size, files = size_and_files(database.folder / f"{name}.lance")
     versions = len(table.list_versions()) if table is not None else 0
     count = table.count_rows() if table is not None else 0
-    return TableInfo(count=count, size_bytes=size, size_human=human_size(size), versions=versions)
+    return TableInfo(count=count, size_bytes=size, size_human=human_size(size), files=files, versions=versions)
 
 
 def _index_info(chunks: Any, *, text: bool) -> IndexInfo:
-    indices = chunks.list_indices() if chunks is not None else []
-    for index in indices:
-        if (index.index_type == "FTS") == text:
-            stats = chunks.index_stats(index.name)
-            return IndexInfo(exists=True, indexed_rows=stats.num_indexed_rows, unindexed_rows=stats.num_unindexed_rows)
-    return IndexInfo(exists=False, indexed_rows=0, unindexed_rows=chunks.count_rows() if chunks is not None else 0)
+    for found in chunks.list_indices() if chunks is not None else []:
+        if indexing.is_text(found) == text:
+            stats = chunks.index_stats(found.name)
+            return IndexInfo(
+                exists=True,
+                type=stats.index_type,
+                indexed_rows=stats.num_indexed_rows,
+                unindexed_rows=stats.num_unindexed_rows,
+                size_bytes=found.size_bytes or 0,
+            )
+    rows = chunks.count_rows() if chunks is not None else 0
+    return IndexInfo(exists=False, type=None, indexed_rows=0, unindexed_rows=rows, size_bytes=0)
 
 
 def _stored_document(row: dict[str, Any]) -> StoredDocument:

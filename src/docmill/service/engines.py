@@ -46,7 +46,7 @@ def work_until_done(
             if stop.reason:
                 raise interrupted(stop.reason, left=_left(home, group_ids), elsewhere=find_holder(home) is not None)
             if lock.acquire():
-                Runner(home, settings, reporter, stop, beat=lock.beat).run()
+                Runner(home, settings, reporter, stop, beat=lock.beat, beating=lock.beating).run()
                 lock.release()
                 follower.skip()
                 if stop.reason and stop.reason != TIME_LIMIT:

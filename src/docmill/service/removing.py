@@ -51,7 +51,7 @@ def _remove_from(home: Path, state: State, database: str) -> None:
         with state.transaction() as tx:
             downloads.discard_members(home, tx, gone)
     if store is not None:
-        store.finish(index=False)
+        store.finish(vector_rows=None)
 
 
 def _leaving(state: State, database: str) -> list[str]:

@@ -38,11 +38,13 @@ def search(
     context: int = 0,
     per_document: bool = False,
     min_score: float | None = None,
+    exact: bool = False,
     filter: str | None = None,  # noqa: A002 - the option's name
 ) -> SearchResult:
     """The best passages, best first.
 
     per_document: the best passage of each document only. min_score: in the mode's own measure (see Hit).
+    exact: every vector is compared, also where there is an index that needs to look at few.
     filter: in the language of :mod:`docmill.domain.filters`; passages are chosen among those that it lets through.
     Raises DatabaseNotFound, UsageError for an empty query and an unusable filter, NotAllowedError where the model is
     not the database's.
@@ -60,7 +62,7 @@ def search(
     scope = Scope(
         tuple(source or ()), uri_prefix, filter=filtering.condition(searcher.database, wanted) if wanted else None
     )
-    rows = searcher.rank(query, mode=mode, limit=limit, scope=scope, per_document=per_document)
+    rows = searcher.rank(query, mode=mode, limit=limit, scope=scope, per_document=per_document, exact=exact)
     if min_score is not None:
         rows = [row for row in rows if row["score"] >= min_score]
     hits = [_hit(rank, row) for rank, row in enumerate(rows[:limit], start=1)]
@@ -91,6 +93,7 @@ class Searcher:
         limit: int = 10,
         scope: Scope = EVERYWHERE,
         per_document: bool = False,
+        exact: bool = False,
     ) -> list[dict[str, Any]]:
         """Rows of passages, best first; at least ``limit`` where there are so many. Each has its ``score``."""
         if self.table is None:
@@ -99,7 +102,8 @@ class Searcher:
         rankings = []
         if mode != "fts":
             assert self._session is not None
-            rankings.append(reading.vector_hits(self.table, self._session.embed_query(query), wanted, scope))
+            vector = self._session.embed_query(query)
+            rankings.append(reading.vector_hits(self.table, vector, wanted, scope, exact=exact))
         if mode != "vector":
             rankings.append(reading.text_hits(self.table, query, wanted, scope))
         rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]

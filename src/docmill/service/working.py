@@ -179,9 +179,11 @@ class _Worker:
                 return self._contender.has_taken_over()
             self._contender = None
             self._notice_running()
-            beat, on_look = lock.beat, self._on_look
+            beat, on_look, beating = lock.beat, self._on_look, lock.beating
             try:
-                Runner(self.home, self.settings, self.reporter, self.stop, beat=beat, on_look=on_look).run()
+                Runner(
+                    self.home, self.settings, self.reporter, self.stop, beat=beat, on_look=on_look, beating=beating
+                ).run()
             finally:
                 self._await_start()
             self._told = ""

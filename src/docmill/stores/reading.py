@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from docmill.domain.filters import Condition, quoted
 from docmill.errors import DatabaseNotFound, NotAllowedError, StorageError
+from docmill.stores import indexing
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS
 
 if TYPE_CHECKING:
@@ -99,11 +100,21 @@ class Database:
             ) from error
 
 
-def vector_hits(table: Any, vector: NDArray[np.float32], limit: int, scope: Scope) -> list[dict[str, Any]]:
-    """Nearest rows by cosine. ``score`` is the cosine itself, 1 for the same direction."""
+def vector_hits(
+    table: Any, vector: NDArray[np.float32], limit: int, scope: Scope, *, exact: bool = False
+) -> list[dict[str, Any]]:
+    """Nearest rows by cosine. ``score`` is the cosine itself, 1 for the same direction.
+
+    Rows that an index does not cover are searched as well. ``exact``: no index is used where there is one.
+    """
     query = table.search(vector, vector_column_name="vector", query_type="vector").distance_type("cosine")
-    if condition := scope.condition():
+    condition = scope.condition()
+    if condition:
         query = query.where(condition, prefilter=True)
+    if exact:
+        query = query.bypass_vector_index()
+    elif indexing.has_vector_index(table):
+        query = query.nprobes(indexing.probes(table, limit, filtered=bool(condition))).refine_factor(indexing.REFINE)
     rows: list[dict[str, Any]] = query.select([*HIT_COLUMNS, "_distance"]).limit(limit).to_list()
     return [{**row, "score": 1.0 - row.pop("_distance")} for row in rows]
 
@@ -112,7 +123,7 @@ def text_hits(table: Any, text: str, limit: int, scope: Scope) -> list[dict[str,
     """Best rows by BM25 over title, headings and text; rows that the index does not cover yet are searched as well."""
     from lancedb.query import MatchQuery
 
-    if not any(index.index_type == "FTS" for index in table.list_indices()):
+    if not any(map(indexing.is_text, table.list_indices())):
         return []  # nothing but rows of a run that is still going on
     # A query of its own kind: in a plain string, quotation marks would ask for a phrase search.
     match = MatchQuery(text, "search_text")  # type: ignore[call-arg] # its defaults are invisible to mypy
@@ -192,16 +203,21 @@ def is_published(home: Path, name: str) -> bool:
     return all((table / "_refs" / "tags" / f"{PUBLISHED}.json").is_file() for table in tables)
 
 
-def size_bytes(folder: Path) -> int:
-    """Of all files below; files that vanish meanwhile count nothing."""
-    total = 0
+def size_and_files(folder: Path) -> tuple[int, int]:
+    """Bytes and number of all files below; files that vanish meanwhile count nothing."""
+    total = files = 0
     for path, _folders, names in os.walk(folder):
         for name in names:
             try:
                 total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - called for thousands of files
             except FileNotFoundError:
                 continue
-    return total
+            files += 1
+    return total, files
+
+
+def size_bytes(folder: Path) -> int:
+    return size_and_files(folder)[0]
 
 
 __all__ = [
@@ -219,6 +235,7 @@ __all__ = [
     "neighbours",
     "require_model",
     "rows_of",
+    "size_and_files",
     "size_bytes",
     "text_hits",
     "vector_hits",

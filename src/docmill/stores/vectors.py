@@ -11,21 +11,18 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
-from docmill.stores import schemas
+from docmill.stores import compacting, indexing, schemas
 from docmill.stores.faults import storage_error
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
 PUBLISHED = "published"
-KEEP_VERSIONS = timedelta(hours=1)  # a reader may still hold what is younger
 _ID = re.compile(r"[0-9a-f]{32}\Z")
-_COMPACT_FRAGMENTS = 64  # reading many small files is slow; merging them is cheap at this number
 
 
 class VectorStore:
@@ -75,53 +72,49 @@ class VectorStore:
         with failpoints.around("store.fsync"):
             self._sync_files()
 
-    def finish(self, *, index: bool) -> None:
-        """What is due after the last window of a run: merge small files, and keep the full-text index covering rows."""
+    def finish(self, *, vector_rows: int | None) -> None:
+        """What is due after the last window of a run: indexes that cover the rows, few files, few old versions.
+
+        vector_rows: from so many rows up there is a vector index. None: no index is made or extended on purpose.
+        """
         with _lance_errors(self.folder):
-            compacted = False
-            for table in (self._documents, self._chunks):
-                if table.stats()["fragment_stats"]["num_fragments"] > _COMPACT_FRAGMENTS:
-                    table.optimize(cleanup_older_than=timedelta(days=36500))  # merge only; nothing is removed here
-                    compacted = True
-            indexed = index and self._index_text()
-            if compacted or indexed:
+            due = [table for table, folder in self._tables() if compacting.is_due(table, folder)]
+            for table in due:
+                with failpoints.around("vacuum.merge"):
+                    compacting.merge(table)
+            indexed = vector_rows is not None and indexing.bring_up(self._chunks, vector_rows=vector_rows)
+            if due or indexed:
+                self.publish()
+            for table in due:
+                with failpoints.around("vacuum.clean"):
+                    compacting.clean(table)
                 self.publish()
 
-    def vacuum(self) -> int:
-        """Merge files, drop deleted rows and versions older than KEEP_VERSIONS. Returns how many versions went."""
+    def index(self, *, vector_rows: int, rebuild: bool) -> None:
+        """Make the indexes cover every row."""
         with _lance_errors(self.folder):
-            before = after = 0
-            self._index_text()
-            for table in (self._documents, self._chunks):
-                before += len(table.list_versions())
+            indexing.cover(self._chunks, vector_rows=vector_rows, rebuild=rebuild)
+            self.publish()
+
+    def vacuum(self, *, vector_rows: int) -> int:
+        """Merge files, drop deleted rows and versions that no reader can hold. Returns how many versions went."""
+        with _lance_errors(self.folder):
+            removed = 0
+            indexing.bring_up(self._chunks, vector_rows=vector_rows)
+            for table, _folder in self._tables():
                 # Published before cleaning: LanceDB refuses to remove versions while a tag holds one of them.
                 with failpoints.around("vacuum.merge"):
-                    table.optimize(cleanup_older_than=timedelta(days=36500))
+                    compacting.merge(table)
                 self.publish()
                 with failpoints.around("vacuum.clean"):
-                    table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                    removed += compacting.clean(table)
                 self.publish()
-                after += len(table.list_versions())
-            return max(before - after, 0)
+            return removed
 
-    def _index_text(self) -> bool:
-        """Make or extend the full-text index. True where it changed."""
-        from lancedb.index import FTS
-
-        rows = self._chunks.count_rows()
-        names = [index.name for index in self._chunks.list_indices() if index.index_type == "FTS"]
-        if not names:
-            if rows == 0:
-                return False  # an index made on an empty table never catches up
-            with failpoints.around("index.build"):
-                self._chunks.create_index("search_text", config=FTS(with_position=False))
-            return True
-        unindexed = self._chunks.index_stats(names[0]).num_unindexed_rows
-        if unindexed <= max(2_000, rows // 10):
-            return False  # few unindexed rows are searched as they are, faster than indexing them would be
-        with failpoints.around("index.build"):
-            self._chunks.optimize(cleanup_older_than=timedelta(days=36500))
-        return True
+    def _tables(self) -> list[tuple[Any, Path]]:
+        """Those that windows are written to, and their folders."""
+        both = ((self._documents, DOCUMENTS), (self._chunks, CHUNKS))
+        return [(table, self.folder / f"{name}.lance") for table, name in both]
 
     def _table(self, name: str, schema: Any) -> Any:
         with _lance_errors(self.folder):

@@ -14,6 +14,7 @@ from docmill.domain.results import (
     DatabaseList,
     ExportResult,
     IndexInfo,
+    IndexResult,
     StoredDocumentList,
     TableInfo,
     VacuumResult,
@@ -38,7 +39,7 @@ def _(result: DatabaseInfo, view: View) -> list[RenderableType]:  # noqa: ARG001
             [
                 ("database", Text(safe(result.name), style="bold")),
                 ("path", result.path),
-                ("size", size(result.size_bytes)),
+                ("size", f"{size(result.size_bytes)} in {count(result.files, 'file')}"),
                 ("documents", _stored(result.documents)),
                 ("chunks", _stored(result.chunks)),
                 ("model", f"{safe(model.model)}, {model.vector_dim} dimensions ({safe(model.provider)})"),
@@ -71,6 +72,24 @@ def _(result: StoredDocumentList, view: View) -> list[RenderableType]:  # noqa: 
 
 
 @render.register
+def _(result: IndexResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    vectors = _index(result.vector_index)
+    if not result.vector_index.exists:
+        vectors += f" (made from {count(result.vector_index_rows, 'passage')} up)"
+    return [
+        pairs(
+            [
+                ("database", Text(safe(result.database), style="bold")),
+                ("passages", f"{result.rows:,}"),
+                ("vector index", vectors),
+                ("full text index", _index(result.full_text_index)),
+                ("took", duration(result.seconds)),
+            ]
+        )
+    ]
+
+
+@render.register
 def _(result: VacuumResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
     freed = f"{size(result.space_freed_bytes)} freed" if result.space_freed_bytes else "nothing to free"
     now = f"now {size(result.size_after_bytes)}, {count(result.versions_removed, 'old version')} removed"
@@ -85,10 +104,10 @@ def _(result: ExportResult, view: View) -> list[RenderableType]:  # noqa: ARG001
 
 
 def _stored(info: TableInfo) -> str:
-    return f"{info.count:,}  ({size(info.size_bytes)}, {count(info.versions, 'version')})"
+    return f"{info.count:,}  ({size(info.size_bytes)}, {count(info.files, 'file')}, {count(info.versions, 'version')})"
 
 
 def _index(info: IndexInfo) -> str:
     if not info.exists:
         return "none; searched in full, which is exact"
-    return f"{info.indexed_rows:,} rows, {info.unindexed_rows:,} not yet in it"
+    return f"{info.type}, {info.indexed_rows:,} rows, {info.unindexed_rows:,} not yet in it ({size(info.size_bytes)})"

@@ -24,6 +24,7 @@ class TableInfo(Result):
     count: int
     size_bytes: int
     size_human: str
+    files: int
     versions: int
 
 
@@ -35,9 +36,13 @@ class EmbeddingsInfo(Result):
 
 
 class IndexInfo(Result):
+    """``unindexed_rows`` are searched as well, one after the other."""
+
     exists: bool
+    type: str | None
     indexed_rows: int
     unindexed_rows: int
+    size_bytes: int
 
 
 class VersionInfo(Result):
@@ -51,6 +56,7 @@ class DatabaseInfo(Result):
     path: str
     size_bytes: int
     size_human: str
+    files: int
     documents: TableInfo
     chunks: TableInfo
     embeddings: EmbeddingsInfo
@@ -87,6 +93,18 @@ class VacuumResult(Result):
     size_after_bytes: int
     space_freed_bytes: int
     versions_removed: int
+    seconds: float
+
+
+class IndexResult(Result):
+    """``vector_index_rows``: with fewer passages there is no vector index, and every search by vector is exact."""
+
+    database: str
+    status: str
+    rows: int
+    vector_index: IndexInfo
+    full_text_index: IndexInfo
+    vector_index_rows: int
     seconds: float
 
 

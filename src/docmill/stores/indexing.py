@@ -1,0 +1,87 @@
+"""The indexes over a database's passages: full text always, vectors once there are many. Read by reading.py.
+
+An index is made and extended as a new version of its table, as rows are; whoever calls publishes it. What lies outside
+of an index is searched all the same, one row after the other: an index that is behind costs time, and never an answer.
+
+Vectors get IVF_SQ: partitions by k-means, and in them one byte a dimension. benchmarks/vectors.py says why: it is built
+in seconds where IVF_PQ's codebooks take minutes, it loses almost nothing, and even all of it is read ten times faster
+than the vectors themselves. So a search with a filter reads all of it, as the few partitions nearest to a question may
+hold nothing that the filter lets through.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docmill import failpoints
+from docmill.stores.compacting import merge
+
+OUTSIDE_SHARE = 10  # an index is extended when more than one row in so many lies outside of it,
+TEXT_OUTSIDE = 2_000  # and more than so many do: fewer are searched faster than indexed
+VECTORS_OUTSIDE = 10_000
+REFINE = 2  # candidates for each hit that is wanted; the exact vectors put them in order
+EVERYTHING = 1_000_000  # more partitions than there can be
+_LEAST_PROBES = 20
+_ROWS_A_PROBE = 32_768  # LanceDB makes partitions of 8,192 rows: a quarter of them
+_MOST_PROBED = 1_000  # whoever wants more hits wants all there are
+
+
+def is_text(index: Any) -> bool:
+    return bool(index.index_type == "FTS")
+
+
+def has_vector_index(chunks: Any) -> bool:
+    return any(not is_text(index) for index in chunks.list_indices())
+
+
+def probes(chunks: Any, limit: int, *, filtered: bool) -> int:
+    """How many partitions a search by vector reads."""
+    if filtered or limit > _MOST_PROBED:
+        return EVERYTHING
+    return max(_LEAST_PROBES, int(chunks.count_rows()) // _ROWS_A_PROBE)
+
+
+def bring_up(chunks: Any, *, vector_rows: int) -> bool:
+    """Make the indexes that are due, and extend those that leave much out. True where the table has changed.
+
+    vector_rows: with fewer rows, every search is exact and faster than an index would make it.
+    """
+    made = _make(chunks, vector_rows)
+    behind = any(_is_behind(chunks, index) for index in chunks.list_indices())
+    if behind:
+        with failpoints.around("index.build"):
+            merge(chunks)
+    return made or behind
+
+
+def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
+    """Make both indexes cover every row; with ``rebuild``, from the rows as they are now."""
+    if rebuild:
+        for index in chunks.list_indices():
+            chunks.drop_index(index.name)
+    _make(chunks, vector_rows)
+    if any(chunks.index_stats(index.name).num_unindexed_rows for index in chunks.list_indices()):
+        with failpoints.around("index.build"):
+            merge(chunks)
+
+
+def _make(chunks: Any, vector_rows: int) -> bool:
+    from lancedb.index import FTS, IvfSq
+
+    rows = chunks.count_rows()
+    there = [is_text(index) for index in chunks.list_indices()]
+    missing: list[tuple[str, Any]] = []
+    if rows and True not in there:  # an index made on an empty table never catches up
+        missing.append(("search_text", FTS(with_position=False)))
+    if rows >= vector_rows and False not in there:
+        missing.append(("vector", IvfSq(distance_type="cosine")))
+    for column, config in missing:
+        with failpoints.around("index.build"):
+            chunks.create_index(column, config=config)
+    return bool(missing)
+
+
+def _is_behind(chunks: Any, index: Any) -> bool:
+    least = TEXT_OUTSIDE if is_text(index) else VECTORS_OUTSIDE
+    outside = chunks.index_stats(index.name).num_unindexed_rows
+    return bool(outside > max(least, chunks.count_rows() // OUTSIDE_SHARE))
