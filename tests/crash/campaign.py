@@ -19,8 +19,8 @@ VACUUM = (
     sys.executable,
     "-c",
     "from datetime import timedelta\n"
-    "from docmill.stores import vectors\n"
-    "vectors.KEEP_VERSIONS = timedelta(seconds=3)\n"
+    "from docmill.stores import compacting\n"
+    "compacting.KEEP_VERSIONS = timedelta(seconds=3)\n"
     "from docmill.__main__ import main\n"
     "main()",
 )
@@ -48,7 +48,7 @@ POINTS: dict[str, dict[str, int]] = {
         "cache.add": 1,
         "epoch.raise": 1,
         "group.finish": 1,
-        "index.build": 1,
+        "index.build": 2,  # of the text, and of the vectors
         "state.commit": 8,
         "store.create": 4,
         **_STORING,

@@ -37,6 +37,7 @@ class Command:
         )
         self._artifacts, self._versions = self._artifacts_now(), self._versions_now()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCMILL_")}
+        environment["DOCMILL_VECTOR_INDEX_ROWS"] = "20"  # there are few passages, and it is to be made among them
         if failpoint:
             self.fired.unlink(missing_ok=True)
             environment |= {"DOCMILL_FAILPOINTS": failpoint, "DOCMILL_FAILPOINTS_FIRED": str(self.fired)}

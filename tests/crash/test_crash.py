@@ -51,7 +51,7 @@ def test_killed_at_random_instants_nothing_is_lost(stage: campaign.Stage) -> Non
 @pytest.mark.parametrize(
     ("scene", "points"),
     [
-        ("cold", ["epoch.raise.after", "store.add.after=kill@3", "index.build.after"]),
+        ("cold", ["epoch.raise.after", "store.add.after=kill@3", "index.build.after=kill@2"]),
         (
             "half",
             [
