@@ -112,6 +112,21 @@ def test_what_comes_later_is_taken_into_the_indexes_once_it_is_much(
             assert table.index_stats(index.name).num_unindexed_rows == outside
 
 
+def test_of_many_passages_less_than_a_tenth_may_lie_outside_of_the_text_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "TEXT_OUTSIDE", 10)
+    monkeypatch.setattr(indexing, "TEXT_MOST_OUTSIDE", 2 * ROWS_EACH)
+    store = open_store(tmp_path)
+    store.replace(documents(50, seed=1), [])
+    store.finish(vector_rows=1_000_000)
+    for seed, count, outside in ((2, 2, 2 * ROWS_EACH), (3, 1, 0)):
+        store.replace(documents(count, seed), [])
+        store.finish(vector_rows=1_000_000)
+        [index] = chunks(tmp_path).list_indices()
+        assert chunks(tmp_path).index_stats(index.name).num_unindexed_rows == outside
+
+
 def test_an_index_that_was_not_published_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(tmp_path)
     store.replace(documents(60, seed=1), [])
