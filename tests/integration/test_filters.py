@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Mill
-from docmill.domain import filters
+from docmill.domain import filter_grammar, filters
 from docmill.errors import UsageError
 from docmill.service import exporting, home, ingesting, naming
 from docmill.stores import reading
@@ -158,5 +158,5 @@ def test_exports_are_filtered_too(filled: Mill, tmp_path: Path) -> None:
 def test_the_condition_is_what_the_scope_takes(filled: Mill) -> None:
     """No raw text gets there: the type checker holds it, and so does this for what reads directly."""
     table = Database(filled.home, "default").table(CHUNKS)
-    condition = filters.condition(filters.parse("uri = 'tools.md'"), lambda test: [])
+    condition = filters.condition(filter_grammar.parse("uri = 'tools.md'"), lambda test: [])
     assert [row["uri"] for row in reading.rows_of(table, ["uri"], Scope(filter=condition))] == ["tools.md"]

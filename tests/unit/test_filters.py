@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docmill.domain import filters
-from docmill.domain.filters import MOST_CHARACTERS, MOST_DEPTH, Predicate
+from docmill.domain import filter_grammar, filters
+from docmill.domain.filter_grammar import MOST_CHARACTERS, MOST_DEPTH
+from docmill.domain.filters import Predicate
 from docmill.errors import UsageError
 
 
 def sql(text: str, **documents: list[str]) -> str:
-    return filters.condition(filters.parse(text), lambda test: documents[str(test.key)])
+    return filters.condition(filter_grammar.parse(text), lambda test: documents[str(test.key)])
 
 
 @pytest.mark.parametrize(
@@ -78,14 +79,14 @@ def test_what_it_means(text: str, condition: str) -> None:
 )
 def test_what_it_refuses_and_where(text: str, position: int, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        filters.parse(text)
+        filter_grammar.parse(text)
     assert (caught.value.context["filter"], caught.value.context["position"]) == (text, position)
     assert caught.value.exit_code == 2 and caught.value.hint
 
 
 def test_unknown_fields_are_told_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
-        filters.parse("uris = 'a'")
+        filter_grammar.parse("uris = 'a'")
     assert caught.value.hint is not None and set(filters.FIELDS) < set(re.findall(r"\w+", caught.value.hint))
 
 
@@ -118,7 +119,7 @@ def test_unknown_fields_are_told_the_known_ones() -> None:
 )
 def test_what_is_no_filter_never_becomes_a_condition(text: str) -> None:
     with pytest.raises(UsageError):
-        filters.parse(text)
+        filter_grammar.parse(text)
 
 
 def test_length_and_depth_are_bounded() -> None:
@@ -126,14 +127,14 @@ def test_length_and_depth_are_bounded() -> None:
     assert sql(deepest) == sql("page = 1")
     for text in (f"({deepest})", "(" * 3000, f"uri = '{'a' * MOST_CHARACTERS}'"):
         with pytest.raises(UsageError):
-            filters.parse(text)
+            filter_grammar.parse(text)
     assert sql("not " * 900 + "page > 1") == "(page_end > 1)"
 
 
 @given(st.text(st.sampled_from("ab%_\\*.\n"), max_size=8), st.text(st.sampled_from("ab\\*.\n%_"), max_size=10))
 def test_patterns_mean_what_they_mean_to_a_database(pattern: str, text: str) -> None:
     try:
-        test = filters.parse(f"meta.x like '{pattern}'")
+        test = filter_grammar.parse(f"meta.x like '{pattern}'")
     except UsageError:
         assert re.search(r"\\(?![\\%_])", re.sub(r"\\[\\%_]", "", pattern))
         return
@@ -145,7 +146,7 @@ def test_patterns_mean_what_they_mean_to_a_database(pattern: str, text: str) -> 
 
 
 def test_a_pattern_cannot_be_made_slow() -> None:
-    test = filters.parse(f"meta.x like '{'%a' * 500}b'")
+    test = filter_grammar.parse(f"meta.x like '{'%a' * 500}b'")
     assert isinstance(test, Predicate) and not filters.holds(test, "a" * 2000)
 
 
@@ -166,7 +167,7 @@ def test_a_pattern_cannot_be_made_slow() -> None:
     ],
 )
 def test_metadata_is_compared_with_its_own_kind(text: str, holding: list[object], others: list[object]) -> None:
-    test = filters.parse(text)
+    test = filter_grammar.parse(text)
     assert isinstance(test, Predicate)
     assert [each for each in holding if not filters.holds(test, each)] == []
     assert [each for each in others if filters.holds(test, each)] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docmill import registry
-from docmill.domain import filters
+from docmill.domain import filter_grammar
 from docmill.domain.contracts import Exporter
 from docmill.domain.results import ExportResult
 from docmill.errors import StorageError, UsageError
@@ -52,7 +52,7 @@ def export(
     """
     if (batch is None) == (database is None):
         raise UsageError("name a batch or a database", hint="docmill export BATCH, or docmill export --database NAME")
-    wanted = filters.parse(filter) if filter is not None else None
+    wanted = filter_grammar.parse(filter) if filter is not None else None
     home = find_home(settings)
     exporter: Exporter = registry.load("exporters", format)
     name, scopes, batch_id = _scopes(home, batch, database)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from docmill import registry
-from docmill.domain import filters
+from docmill.domain import filter_grammar
 from docmill.domain.contracts import Embedder, EmbeddingSession
 from docmill.domain.params import EmbedParams
 from docmill.domain.results import Hit, Neighbour, SearchResult
@@ -54,7 +54,7 @@ def search(
         raise UsageError("the query is empty")
     if mode not in MODES:
         raise UsageError(f"unknown mode {mode!r}", hint=f"one of {', '.join(MODES)}")
-    wanted = filters.parse(filter) if filter is not None else None
+    wanted = filter_grammar.parse(filter) if filter is not None else None
     home = find_home(settings)
     if not reading.databases(home):
         raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
