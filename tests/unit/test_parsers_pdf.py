@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from pypdf import PdfReader, PdfWriter
 
 from docmill import registry
 from docmill.domain.contracts import LeftOut, SourceFile
@@ -223,6 +224,20 @@ def test_a_second_reading_that_takes_all_the_time_costs_nothing_that_was_read(
     document = parse(path, seconds=60)
     assert document.text == "Second page."
     assert warned(document) == [("PAGES_WITHOUT_TEXT", 1), ("TIMEOUT", None)]
+
+
+def test_a_protection_that_nobody_knows_is_one(tmp_path: Path) -> None:
+    with io.BytesIO() as stream:
+        writer = PdfWriter(PdfReader(make_pdf(tmp_path / "plain.pdf")))
+        writer.encrypt("secret", algorithm="RC4-128")
+        writer.write(stream)
+        protected = stream.getvalue()
+    assert b"/Filter /Standard" in protected
+    path = tmp_path / "protected.pdf"
+    path.write_bytes(protected.replace(b"/Filter /Standard", b"/Filter /Someones"))
+    for engine in ("auto", "pdfium"):
+        with pytest.raises(EncryptedFile, match="not known here"):
+            parse(path, pdf_engine=engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from docmill.domain.failures import words_of
 from docmill.domain.layout import Line, folded
+from docmill.errors import EncryptedFile
 from docmill.paged import passwords
 from docmill.paged.content import Content, Page, is_rule, tidy
 
@@ -37,6 +38,8 @@ def _open(file: SourceFile, params: ParseParams) -> Any:
         try:
             return PdfDocument(str(file.path), password=password or None)
         except PdfiumError as error:
+            if error.err_code == raw.FPDF_ERR_SECURITY:
+                raise EncryptedFile("the PDF is protected in a way that is not known here") from error
             if error.err_code != raw.FPDF_ERR_PASSWORD:
                 raise
         if file.deadline.passed:
