@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import resource
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
-from fuzz.long import MOST_MEMORY
+from fuzz import small
 from fuzz.mutations import mutate, sample
 from fuzz.targets import FILES, NATIVE, TARGETS, TEXT
 
 EXAMPLES = {**dict.fromkeys(TEXT, 150), **dict.fromkeys(FILES, 25)}
 
 
-@pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
-    """A parser that wants too much gets a MemoryError, and the machine stays as it is."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
+@pytest.fixture(scope="module")
+def child() -> Iterator[ProcessPoolExecutor]:
+    """Apart from this process, in which by then everything is loaded that other tests need."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=small.bound) as pool:
+        yield pool
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in NATIVE])
-def test_whatever_comes_is_taken_or_refused(name: str) -> None:
-    target = TARGETS[name]
-
-    @settings(
-        max_examples=EXAMPLES[name],
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(target.inputs)
-    def check(drawn: object) -> None:
-        target.check(drawn)
-
-    check()
+def test_whatever_comes_is_taken_or_refused(child: ProcessPoolExecutor, name: str) -> None:
+    child.submit(small.run, name, EXAMPLES[name]).result()
 
 
 def test_mutations_change_files() -> None:
