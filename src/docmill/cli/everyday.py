@@ -70,7 +70,7 @@ def sync(
     *,
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to follow; else all sources."),
+        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow; else all sources."),
     ] = None,
     source: Annotated[
         str | None,

@@ -61,7 +61,7 @@ def _only(choices: type[StrEnum]) -> str:
 
 OfBatch = Annotated[
     str | None,
-    typer.Argument(metavar="[BATCH]", show_default=False, help="Of this batch, by its id or its name; else of all."),
+    typer.Argument(metavar="BATCH", show_default=False, help="Of this batch, by its id or its name; else of all."),
 ]
 RunId = Annotated[int, typer.Argument(metavar="RUN", show_default=False, help="A run, by its id.")]
 GroupId = Annotated[int, typer.Argument(metavar="ID", show_default=False, help="A run group, by its id.")]

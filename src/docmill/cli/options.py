@@ -16,7 +16,7 @@ Offset = Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Leave
 BatchName = Annotated[str, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")]
 AnyBatch = Annotated[
     str | None,
-    typer.Argument(metavar="[BATCH]", show_default=False, help="A batch, by its id or its name; or --run-group."),
+    typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name; or --run-group."),
 ]
 RunGroup = Annotated[
     int | None,

@@ -36,7 +36,7 @@ def plan(
     *,
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to look at; else all sources."),
+        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to look at; else all sources."),
     ] = None,
     source: Annotated[
         str | None,

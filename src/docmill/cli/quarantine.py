@@ -54,7 +54,7 @@ def release(
     *,
     uris: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[URI...]", show_default=False, help="Documents, by their URIs or ids; or --all."),
+        typer.Argument(metavar="URI...", show_default=False, help="Documents, by their URIs or ids; or --all."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Everything that is in quarantine.")] = False,
     batch: InBatch = None,

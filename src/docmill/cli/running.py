@@ -54,7 +54,7 @@ def ingest(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH|URL...]",
+            metavar="PATH|URL...",
             show_default=False,
             help="Files, folders and web addresses; - reads them from stdin.",
         ),

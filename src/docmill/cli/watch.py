@@ -38,7 +38,7 @@ def watch(
     *,
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER...]", show_default=False, help="Folders to follow; else all sources."),
+        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow; else all sources."),
     ] = None,
     source: Annotated[
         str | None,
