@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import Mill, Working, wait_for
+from conftest import QUICK, Mill, Working, wait_for
 from docmill.embedders.hashing import HashingSession
 from docmill.errors import DefinitionError, ModelMismatch, ModelRefused, ModelUnreachable
 from docmill.models import store
@@ -236,6 +236,25 @@ def test_a_server_that_dies_under_the_work_costs_nothing(remote: Mill, server: E
     server.start()
     result = remote.sync()
     assert (result.documents.failed, result.errors) == (0, [])
+    assert len(remote.texts()) == 43
+
+
+def test_a_server_that_is_silent_keeps_nobody_from_other_work(remote: Mill, server: EmbeddingServer) -> None:
+    remote.write_many(40)
+    server.slow_s = 0.05
+    syncing = Working(lambda: remote.sync(overrides=["embed.batch_texts=4", "embed.request_texts=2"]))
+    wait_for(lambda: len(passages(server)) > 8)
+    server.stop()
+    with pytest.raises(ModelUnreachable):
+        syncing.result()
+    other = Mill(remote.root, QUICK)
+    (elsewhere := remote.root / "elsewhere").mkdir()
+    (elsewhere / "elm.md").write_text("Of elm.\n")
+    result = other.sync(elsewhere, overrides=["store.database=other"])
+    assert (result.status, result.documents.completed) == ("completed", 1)
+    assert sorted(status for (status,) in other.state("SELECT status FROM run_group")) == ["completed", "running"]
+    server.start()
+    assert remote.sync().documents.failed == 0
     assert len(remote.texts()) == 43
 
 

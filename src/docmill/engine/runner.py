@@ -28,7 +28,7 @@ from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, Work
-from docmill.errors import DefinitionError, StorageError
+from docmill.errors import DefinitionError, MissingError, ModelRefused, ModelUnreachable, StorageError
 from docmill.settings import Settings
 from docmill.stores import feed
 from docmill.stores.artifacts import ArtifactStore
@@ -80,6 +80,7 @@ class Runner:
         self.endings = Endings(self.ledger, reporter)
         self.active = self.endings.active
         self.embeds: dict[str, EmbedStage] = {}
+        self._silent: dict[EmbedStage, MissingError] = {}
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
         self.notices = Notices(home, settings)
@@ -99,7 +100,10 @@ class Runner:
         )
 
     def run(self) -> None:
-        """Work until no running group has anything left, or until the stop flag is set and all is put away."""
+        """Work until no running group has anything left, or until the stop flag is set and all is put away.
+
+        Raises ModelUnreachable or ModelRefused once only groups are left that need a server which does not answer.
+        """
         try:
             while self._look() or self.active or self._draining:
                 self._claim()
@@ -111,6 +115,8 @@ class Runner:
                 self._report()
                 self._collect()
             self.ledger.flush()
+            for error in self._silent.values():
+                raise error
         finally:
             self._close()
 
@@ -132,7 +138,7 @@ class Runner:
             self.stop.tell(self.reporter, [work.uri for work in self.legs.running.values()])
             for group in list(self.groups.values()):
                 self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
-                if self.stop.reason and not group.halt:
+                if not group.halt and (self.stop.reason or self._is_silent(group)):
                     group.halt = "stop"
                 if group.halt:
                     self._halt(group)
@@ -210,10 +216,26 @@ class Runner:
         try:
             done = self.results.get(timeout=WAIT_SECONDS)
             while True:
-                (self.legs if isinstance(done.tag, Work) else done.tag).done(done)
+                self._take(done)
                 done = self.results.get_nowait()
         except queue.Empty:
             return
+
+    def _take(self, done: Done) -> None:
+        if isinstance(done.tag, Work):
+            self.legs.done(done)
+            return
+        try:
+            done.tag.done(done)
+        except (ModelUnreachable, ModelRefused) as error:  # groups of other models go on
+            if done.tag not in self._silent:
+                self._silent[done.tag] = error
+                self.reporter.emit(MessageEvent("warning", error.message))
+            self._looked = 0.0
+
+    def _is_silent(self, group: GroupWork) -> bool:
+        """Whether the server that embeds for a group has stopped to answer."""
+        return bool(self._silent) and self._embed_stage(group) in self._silent
 
     # ---- settle ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from docmill.domain.events import Reporter, SilentReporter
 from docmill.engine.lock import EngineLock
 from docmill.engine.runner import Runner
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
-from docmill.errors import Interrupted, StoppedError, TimeLimit
+from docmill.errors import Interrupted, ModelRefused, ModelUnreachable, StoppedError, TimeLimit
 from docmill.service.contending import Contender
 from docmill.service.following import POLL_SECONDS, Follower
 from docmill.service.holding import busy, find_holder
@@ -36,7 +36,8 @@ def work_until_done(
     """Return once none of the groups is running any more, whoever runs them. ``stop``: of a caller that hears signals.
 
     Raises Interrupted or StoppedError after a drain on a signal, TimeLimit after ``settings.max_minutes``, EngineBusy
-    where another engine is at it for longer than ``settings.lock_timeout``.
+    where another engine is at it for longer than ``settings.lock_timeout``, ModelUnreachable or ModelRefused where a
+    server is to embed for them and does not.
     """
     reporter = OutlivesTerminal(reporter)
     hearing = nullcontext(stop) if stop is not None else stop_on_signals(reporter, seconds=settings.seconds_left)
@@ -46,7 +47,11 @@ def work_until_done(
             if stop.reason:
                 raise interrupted(stop.reason, left=_left(home, group_ids), elsewhere=find_holder(home) is not None)
             if lock.acquire():
-                Runner(home, settings, reporter, stop, beat=lock.beat, beating=lock.beating).run()
+                try:
+                    Runner(home, settings, reporter, stop, beat=lock.beat, beating=lock.beating).run()
+                except (ModelUnreachable, ModelRefused):
+                    if _any_running(home, group_ids):
+                        raise  # else it is others' groups that wait for their server
                 lock.release()
                 follower.skip()
                 if stop.reason and stop.reason != TIME_LIMIT:
