@@ -15,6 +15,7 @@ from docmill.errors import DefinitionError, ModelMismatch, ModelRefused, ModelUn
 from docmill.models import store
 from docmill.models.known import MINILM
 from docmill.models.witness import TEXT
+from docmill.service import working
 from embedding_server import EmbeddingServer, failure, ok
 
 KEY = "sk-very-secret-0123456789"
@@ -256,6 +257,27 @@ def test_a_server_that_is_silent_keeps_nobody_from_other_work(remote: Mill, serv
     server.start()
     assert remote.sync().documents.failed == 0
     assert len(remote.texts()) == 43
+
+
+def test_a_worker_waits_for_a_silent_server(remote: Mill, server: EmbeddingServer) -> None:
+    remote.write_many(40)
+    server.slow_s = 0.05
+    syncing = Working(lambda: remote.sync(overrides=["embed.batch_texts=4", "embed.request_texts=2"]))
+    wait_for(lambda: len(passages(server)) > 8)
+    server.stop()
+    with pytest.raises(ModelUnreachable):
+        syncing.result()
+    with pytest.raises(ModelUnreachable):
+        working.work(remote.settings, remote.reporter, once=True)
+    process = remote.process(
+        "from docmill.service import working\nworking.SILENT_SECONDS = 0.2\nworking.work(mill.settings, mill.reporter)"
+    )
+    wait_for(lambda: (remote.home / "worker.lock").read_text())
+    server.start()
+    wait_for(lambda: remote.value("SELECT COUNT(*) FROM run_group WHERE status = 'running'") == 0)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert (process.returncode, len(remote.texts())) == (0, 43)
 
 
 def test_too_many_requests_are_waited_out(remote: Mill, server: EmbeddingServer) -> None:

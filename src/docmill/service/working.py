@@ -15,7 +15,7 @@ from docmill.domain.events import CompletedEvent, Event, MessageEvent, Reporter,
 from docmill.domain.results import DocumentCounts, WorkerResult
 from docmill.engine.background import ServiceLock
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
-from docmill.errors import HomeNotFound, StoppedError
+from docmill.errors import HomeNotFound, ModelUnreachable, StoppedError
 from docmill.service import due, shapes
 from docmill.service.contending import Contender
 from docmill.service.detached import NAME
@@ -28,6 +28,7 @@ POLL_SECONDS = 1.0
 DUE_SECONDS = 1.0  # how often an engine at work looks for batches that are due
 _TICK_SECONDS = 0.1
 DELIVER_SECONDS = 5.0
+SILENT_SECONDS = 30.0  # until a server that embeds and did not answer is asked again
 _UNDELIVERED = "SELECT 1 FROM delivery WHERE status = 'pending' AND next_at <= ? LIMIT 1"
 
 
@@ -35,7 +36,8 @@ def work(settings: Settings, reporter: Reporter, *, once: bool = False, poll: fl
     """Work until a signal or the time limit says stop; with ``once``, until nothing is running or due any more.
 
     ``poll``: seconds between two looks while there is nothing to do. Raises EngineBusy where another process is at work
-    for longer than ``settings.lock_timeout``, HomeNotFound where the home goes away.
+    for longer than ``settings.lock_timeout``, HomeNotFound where the home goes away, ModelUnreachable with ``once``
+    where a server that is to embed does not answer; else that is asked again after a while.
     """
     home = find_home(settings)
     journal = _Journal(OutlivesTerminal(reporter))
@@ -92,7 +94,13 @@ class _Worker:
             if due.anything_due(self.queries):
                 self._count_begun(self._start_due())
             if self.running():
-                if self._work():
+                try:
+                    if self._work():
+                        continue
+                except ModelUnreachable:
+                    if once:
+                        raise
+                    self._sleep(SILENT_SECONDS)
                     continue
             elif once:
                 self._deliver()
