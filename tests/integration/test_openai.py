@@ -226,7 +226,8 @@ def test_a_server_that_is_down_from_the_start_is_told_of_at_once(remote: Mill, s
     assert remote.sync().documents.completed == 3
 
 
-def test_a_server_that_dies_under_the_work_costs_nothing(remote: Mill, server: EmbeddingServer) -> None:
+def cut_short(remote: Mill, server: EmbeddingServer) -> None:
+    """Have the server die in the middle of a sync of 43 documents."""
     remote.write_many(40)
     server.slow_s = 0.05
     syncing = Working(lambda: remote.sync(overrides=["embed.batch_texts=4", "embed.request_texts=2"]))
@@ -234,6 +235,10 @@ def test_a_server_that_dies_under_the_work_costs_nothing(remote: Mill, server: E
     server.stop()
     with pytest.raises(ModelUnreachable):
         syncing.result()
+
+
+def test_a_server_that_dies_under_the_work_costs_nothing(remote: Mill, server: EmbeddingServer) -> None:
+    cut_short(remote, server)
     server.start()
     result = remote.sync()
     assert (result.documents.failed, result.errors) == (0, [])
@@ -241,13 +246,7 @@ def test_a_server_that_dies_under_the_work_costs_nothing(remote: Mill, server: E
 
 
 def test_a_server_that_is_silent_keeps_nobody_from_other_work(remote: Mill, server: EmbeddingServer) -> None:
-    remote.write_many(40)
-    server.slow_s = 0.05
-    syncing = Working(lambda: remote.sync(overrides=["embed.batch_texts=4", "embed.request_texts=2"]))
-    wait_for(lambda: len(passages(server)) > 8)
-    server.stop()
-    with pytest.raises(ModelUnreachable):
-        syncing.result()
+    cut_short(remote, server)
     other = Mill(remote.root, QUICK)
     (elsewhere := remote.root / "elsewhere").mkdir()
     (elsewhere / "elm.md").write_text("Of elm.\n")
@@ -260,13 +259,7 @@ def test_a_server_that_is_silent_keeps_nobody_from_other_work(remote: Mill, serv
 
 
 def test_a_worker_waits_for_a_silent_server(remote: Mill, server: EmbeddingServer) -> None:
-    remote.write_many(40)
-    server.slow_s = 0.05
-    syncing = Working(lambda: remote.sync(overrides=["embed.batch_texts=4", "embed.request_texts=2"]))
-    wait_for(lambda: len(passages(server)) > 8)
-    server.stop()
-    with pytest.raises(ModelUnreachable):
-        syncing.result()
+    cut_short(remote, server)
     with pytest.raises(ModelUnreachable):
         working.work(remote.settings, remote.reporter, once=True)
     process = remote.process(

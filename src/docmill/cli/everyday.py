@@ -10,15 +10,18 @@ import typer
 from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import (
+    AllowMassDelete,
     Checksum,
     Database,
     Exclude,
     FailOnDegraded,
     Filter,
+    Folders,
     Include,
     NoPrune,
     Overrides,
     PasswordFile,
+    SourceName,
     SyncParams,
     SyncWorkflow,
 )
@@ -68,23 +71,15 @@ def init(
 def sync(
     invocation: Invocation,
     *,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow; else all sources."),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
-    ] = None,
+    folders: Folders = None,
+    source: SourceName = None,
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
     password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
-    allow_mass_delete: Annotated[
-        bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
-    ] = False,
+    allow_mass_delete: AllowMassDelete = False,
     no_prune: NoPrune = False,
     checksum: Checksum = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, as `plan` does.")] = False,

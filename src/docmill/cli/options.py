@@ -40,6 +40,16 @@ Params = Annotated[
     str | None,
     typer.Option("--params", metavar="ID", show_default=False, help="Their values; else the batch's, or `default`."),
 ]
+Folders = Annotated[
+    list[Path] | None, typer.Argument(metavar="FOLDER...", show_default=False, help="Folders; else all sources.")
+]
+SourceName = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
+]
+AllowMassDelete = Annotated[
+    bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
+]
 SyncWorkflow = Annotated[
     str | None, typer.Option("--workflow", metavar="ID", show_default=False, help="The steps; else `batch`.")
 ]

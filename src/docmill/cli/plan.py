@@ -10,10 +10,12 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import (
     Checksum,
     Exclude,
+    Folders,
     Include,
     NoPrune,
     Overrides,
     PasswordFile,
+    SourceName,
     SyncParams,
     SyncWorkflow,
 )
@@ -34,14 +36,8 @@ commands = typer.Typer()
 def plan(
     invocation: Invocation,
     *,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to look at; else all sources."),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
-    ] = None,
+    folders: Folders = None,
+    source: SourceName = None,
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,

@@ -1,6 +1,5 @@
 """``docmill watch``: the foreground service that follows folders."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,12 +7,15 @@ import typer
 from docmill.cli.everyday import PANEL
 from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import (
+    AllowMassDelete,
     Exclude,
     FailOnDegraded,
+    Folders,
     Include,
     NoPrune,
     Overrides,
     PasswordFile,
+    SourceName,
     SyncParams,
     SyncWorkflow,
 )
@@ -36,23 +38,15 @@ commands = typer.Typer()
 def watch(
     invocation: Invocation,
     *,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FOLDER...", show_default=False, help="Folders to follow; else all sources."),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", show_default=False, help="The source's name; else the folder's."),
-    ] = None,
+    folders: Folders = None,
+    source: SourceName = None,
     workflow: SyncWorkflow = None,
     params: SyncParams = None,
     overrides: Overrides = None,
     password_file: PasswordFile = None,
     include: Include = None,
     exclude: Exclude = None,
-    allow_mass_delete: Annotated[
-        bool, typer.Option("--allow-mass-delete", help="Go on though most files, or all of them, are gone.")
-    ] = False,
+    allow_mass_delete: AllowMassDelete = False,
     no_prune: NoPrune = False,
     debounce: Annotated[
         float,

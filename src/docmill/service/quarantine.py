@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from docmill.domain.outcomes import QUARANTINED
 from docmill.domain.results import (
@@ -22,7 +22,7 @@ from docmill.domain.results import (
 )
 from docmill.errors import InvalidState, UsageError
 from docmill.filetypes import type_by_name
-from docmill.service import recording
+from docmill.service import recording, shapes
 from docmill.settings import Settings, find_home
 from docmill.stores import document_queries, history
 from docmill.stores.document_queries import ChosenDocuments
@@ -165,16 +165,7 @@ def _signal(exit_code: int) -> str | None:
 def _record(queries: Queries, row: Row, deaths: list[WorkerDeath]) -> QuarantinedDocument:
     last = deaths[-1] if deaths else None
     return QuarantinedDocument(
-        document_id=row["id"],
-        uri=row["uri"],
-        filename=PurePosixPath(row["uri"]).name,
-        stage=row["error_stage"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        occurred_at=row["error_at"],
-        retry_count=row["retry_count"],
-        hint=row["error_hint"],
-        permanent=row["failed_key"] is not None,
+        **shapes.problem(row).model_dump(),
         source=row["source"],
         batch_id=row["batch_id"],
         type=row["type"] or type_by_name(f"x{row['suffix']}"),
