@@ -121,31 +121,39 @@ def look(
     with _without_collector():
         scan = folders.scan(folder, rules)
     scan.leave_out(kept_out, KEPT_OUT)
-    errors = [
+    hashing = _Hashing(meanwhile, still)
+    hashing.errors += [
         sources.unread(uri, SourceFileDenied(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
     ]
-
-    moving: set[tuple[int, int]] = set()
-
-    def hash_file(file: FoundFile) -> HashedFile | None:
-        meanwhile()
-        try:
-            if still and folders.is_moving(file, still):
-                moving.add((file.stat.device, file.stat.inode))
-                raise FileChanged("the file is being written", hint="it will be read when it stands still")
-            return folders.hash_file(file)
-        except DocumentError as error:
-            errors.append(sources.unread(file.uri, error))
-            return None
-
-    changes = compare(known, scan.files, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
-    if moving:  # what seems deleted may be such a file, under a name that is not known yet
-        changes.spare(lambda each: (each.stat.device, each.stat.inode) in moving)
+    changes = compare(known, scan.files, hashing.hash, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    if hashing.moving:  # what seems deleted may be such a file, under a name that is not known yet
+        changes.spare(lambda each: (each.stat.device, each.stat.inode) in hashing.moving)
     if not prune:
         changes.unchanged += len(changes.deleted)
         changes.deleted.clear()
     batch_id = batch["id"] if batch is not None else 0
-    return Looked(name, folder, settings, before, scan, changes, errors, known, started, batch_id)
+    return Looked(name, folder, settings, before, scan, changes, hashing.errors, known, started, batch_id)
+
+
+class _Hashing:
+    """Reads files, and notes which could not be read and which are still being written."""
+
+    def __init__(self, meanwhile: Callable[[], None], still: float) -> None:
+        self._meanwhile = meanwhile
+        self._still = still
+        self.errors: list[DocumentProblem] = []
+        self.moving: set[tuple[int, int]] = set()  # device and inode
+
+    def hash(self, file: FoundFile) -> HashedFile | None:
+        self._meanwhile()
+        try:
+            if self._still and folders.is_moving(file, self._still):
+                self.moving.add((file.stat.device, file.stat.inode))
+                raise FileChanged("the file is being written", hint="it will be read when it stands still")
+            return folders.hash_file(file)
+        except DocumentError as error:
+            self.errors.append(sources.unread(file.uri, error))
+            return None
 
 
 @contextmanager
