@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
+from openpyxl.comments import Comment
 
 from docmill import registry
 from docmill.domain.contracts import SourceFile
@@ -156,6 +158,18 @@ def test_sheets_are_headings_with_tables(tmp_path: Path) -> None:
 def test_a_workbook_without_cells_is_empty(tmp_path: Path) -> None:
     with pytest.raises(EmptyDocument):
         parse(make_xlsx(tmp_path / "book.xlsx", {"Nothing": []}), "xlsx")
+
+
+def test_comments_and_text_boxes_follow_the_sheets(tmp_path: Path) -> None:
+    path = make_xlsx(tmp_path / "book.xlsx", {"S": [("a", "b")]})
+    book = load_workbook(path)
+    book.active["A1"].comment = Comment("Is this\nright?", "Ada")
+    book.save(path)
+    words = "<a:p><a:r><a:t>In a </a:t></a:r><a:r><a:t>box</a:t></a:r></a:p>"
+    box = f'<x:wsDr xmlns:x="x" xmlns:a="a"><x:txBody>{words}</x:txBody></x:wsDr>'
+    document = parse(with_members(path, {"xl/drawings/drawing1.xml": box}), "xlsx")
+    assert document.text == "S\n\na | b\n\nIs this\nright?\n\nIn a box"
+    assert parse(with_members(path, {"xl/drawings/drawing1.xml": "<broken"}), "xlsx").text.startswith("S")
 
 
 def test_a_false_dimension_hides_nothing(tmp_path: Path) -> None:

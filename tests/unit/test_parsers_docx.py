@@ -128,21 +128,32 @@ def test_headers_and_footers_once_without_page_numbers(tmp_path: Path) -> None:
     assert parse(make_docx(tmp_path / "a.docx", build)).text == "Joiners Ltd\n\nBody\n\nConfidential"
 
 
-def test_footnotes_follow_the_paragraph_that_names_them(tmp_path: Path) -> None:
-    body = f'<w:p>{run("Fact")}<w:r><w:footnoteReference w:id="2"/></w:r></w:p><w:p>{run("Next")}</w:p>'
-    path = with_body(tmp_path / "a.docx", body)
+def with_part(path: Path, kind: str, content: str) -> Path:
+    """The package with one more part, which its document leads to."""
     with zipfile.ZipFile(path) as package:
         relations = package.read("word/_rels/document.xml.rels").decode()
-    link = '<Relationship Id="rIdN" Type="http://x/relationships/footnotes" Target="footnotes.xml"/></Relationships>'
-    notes = f'<w:footnotes xmlns:w="{W}"><w:footnote w:id="2"><w:p>{run("Source")}</w:p></w:footnote></w:footnotes>'
-    with_members(
+    link = f'<Relationship Id="rIdN" Type="http://x/relationships/{kind}" Target="{kind}.xml"/></Relationships>'
+    return with_members(
         path,
         {
             "word/_rels/document.xml.rels": relations.replace("</Relationships>", link),
-            "word/footnotes.xml": notes,
+            f"word/{kind}.xml": content,
         },
     )
+
+
+def test_footnotes_follow_the_paragraph_that_names_them(tmp_path: Path) -> None:
+    body = f'<w:p>{run("Fact")}<w:r><w:footnoteReference w:id="2"/></w:r></w:p><w:p>{run("Next")}</w:p>'
+    notes = f'<w:footnotes xmlns:w="{W}"><w:footnote w:id="2"><w:p>{run("Source")}</w:p></w:footnote></w:footnotes>'
+    path = with_part(with_body(tmp_path / "a.docx", body), "footnotes", notes)
     assert parse(path).text == "Fact\n\nSource\n\nNext"
+
+
+def test_comments_follow_the_text(tmp_path: Path) -> None:
+    said = "".join(f'<w:comment w:id="{n}"><w:p>{run(f"Why {n}?")}</w:p></w:comment>' for n in range(2))
+    path = with_body(tmp_path / "a.docx", f"<w:p>{run('Fact')}</w:p>")
+    path = with_part(path, "comments", f'<w:comments xmlns:w="{W}">{said}</w:comments>')
+    assert parse(path).text == "Fact\n\nWhy 0?\n\nWhy 1?"
 
 
 def test_rows_beyond_the_limit_degrade_and_text_goes_on(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ _MOST_SIDE_PARTS = 64  # headers and footers; a generated document may have one 
 
 
 class DocxParser:
-    version = "1"
+    version = "2"
     types = frozenset({"docx"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
@@ -67,6 +67,7 @@ class _Reader:
         self._around("header")
         self._body()
         self._around("footer")
+        self._comments()
         if self._rows_read > self._max_rows:
             message = f"only the first {self._max_rows:,} table rows are read (max_rows)"
             self._builder.warn("ROWS_LEFT_OUT", message, degrades=True)
@@ -160,6 +161,12 @@ class _Reader:
         lines = dict.fromkeys(one_line("\n".join([text.text, *text.boxes])) for text in texts)
         # Page numbers stand alone in many footers and say nothing.
         self._builder.paragraph("\n".join(line for line in lines if any(map(str.isalpha, line))))
+
+    def _comments(self) -> None:
+        """What readers have written beside the text."""
+        root = self._side_part("comments")
+        for comment in () if root is None else root:
+            self._builder.paragraph("\n".join(paragraph_text(each).text for each in paragraphs(comment)))
 
     def _notes_of(self, kind: str) -> Iterator[tuple[str, str]]:
         root = self._side_part(kind)

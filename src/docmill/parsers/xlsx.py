@@ -6,16 +6,20 @@ openpyxl in its read-only mode streams rows; what a file declares about its size
 from __future__ import annotations
 
 import datetime as dt
+import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
+from docmill import safe_xml
 from docmill.containers import core_properties, open_package
 from docmill.domain.assembly import DocumentBuilder
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
+from docmill.domain.elements import Element, local_name, within
 from docmill.domain.failures import is_out_of_memory, readable, words_of
 from docmill.domain.tables import lines_of
 
@@ -24,10 +28,12 @@ if TYPE_CHECKING:
 
 _SIGNIFICANT_DIGITS = 15  # what Excel keeps of a number
 _MIDNIGHT = dt.time()
+_BESIDE = re.compile(r"xl/(?:drawings/drawing|comments)/?\w*\.xml")
+_MOST_PARTS = 1_000
 
 
 class XlsxParser:
-    version = "1"
+    version = "2"
     types = frozenset({"xlsx"})
 
     def parse(self, file: SourceFile, params: ParseParams) -> ParsedDocument:
@@ -40,7 +46,8 @@ class XlsxParser:
             warnings.simplefilter("ignore")
             with open_package(stream, params) as package:
                 properties = core_properties(package)
-            return _Reader(file, params).read(stream, properties)
+                beside = list(_beside(package))
+            return _Reader(file, params).read(stream, properties, beside)
 
 
 class _Reader:
@@ -51,7 +58,8 @@ class _Reader:
         self._cells = 0
         self._failure: Exception | None = None
 
-    def read(self, stream: IO[bytes], properties: dict[str, str]) -> ParsedDocument:
+    def read(self, stream: IO[bytes], properties: dict[str, str], beside: list[str]) -> ParsedDocument:
+        """``beside``: what stands in text boxes and comments; it follows the sheets."""
         from openpyxl import load_workbook
 
         stream.seek(0)
@@ -61,6 +69,8 @@ class _Reader:
                     break
         if self._failure is not None and not self._builder.has_blocks:
             raise self._failure
+        for text in beside:
+            self._builder.paragraph(text)
         return self._builder.build(title=properties.pop("title", None), metadata=properties)
 
     def _sheet(self, sheet: Any) -> bool:
@@ -101,6 +111,21 @@ class _Reader:
 
     def _is_over(self) -> bool:
         return self._rows > self._params.max_rows or self._cells > self._params.max_cells
+
+
+def _beside(package: zipfile.ZipFile) -> Iterator[str]:
+    """The texts of drawings and comments, one each: openpyxl reads neither in its read-only mode."""
+    for name in sorted(filter(_BESIDE.fullmatch, package.namelist()))[:_MOST_PARTS]:
+        root = safe_xml.part_tree(package, name)
+        for element in () if root is None else root.iter():
+            if local_name(element) in ("txBody", "comment"):
+                lines = ("".join(each.text or "" for each in within(one, "t")) for one in _paragraphs(element))
+                yield "\n".join(line for line in lines if line.strip())
+
+
+def _paragraphs(element: Element) -> list[Element]:
+    """Of a text box; a comment is one of its own."""
+    return list(within(element, "p")) or [element]
 
 
 def _shown(value: Any) -> str:
