@@ -34,8 +34,9 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/weights.txt
 run: install
 	@BIN=$(BIN) sh examples/run.sh
 
+# Two processes: one for what runs engines, one for the rest (tests/conftest.py parts them).
 test: install lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 # KILLS and SEED choose other ones: make crash KILLS=1000 SEED=8
 crash: install

@@ -218,3 +218,16 @@ def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
     yield mill
     for cache in caches:
         cache.cache_clear()
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """On two cores: what has engines of its own goes one after the other in one process, the rest beside it."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Parted(LoadScopeScheduling):  # type: ignore[misc] # it ships no types
+        def _split_scope(self, nodeid: str) -> str:
+            folder = nodeid.split("/")[1]
+            return "engines" if folder in ("crash", "hostile", "integration") else nodeid.partition("::")[0]
+
+    return Parted(config, log)

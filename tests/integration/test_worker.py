@@ -19,6 +19,7 @@ from docmill.cli import output
 from docmill.domain.changes import FoundFile, HashedFile
 from docmill.domain.events import MessageEvent
 from docmill.domain.results import DetachedResult
+from docmill.domain.sources import Wishes
 from docmill.engine.background import ServiceLock
 from docmill.engine.lock import holder
 from docmill.errors import HomeNotFound
@@ -73,7 +74,8 @@ def statuses(mill: Mill) -> dict[str, str]:
 def abandoned(mill: Mill, name: str) -> None:
     """A batch that is running, and whose engine was killed before it did anything."""
     state = State(mill.home)
-    running._begin(mill.home, mill.settings, mill.reporter, name, running._Wish(None, None, [], None, False, [], False))
+    wish = running._Wish(Wishes(), None, False, [], False)
+    running._begin(mill.home, mill.settings, mill.reporter, name, wish)
     state.close()
 
 

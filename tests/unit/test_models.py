@@ -177,7 +177,7 @@ def test_installed_folder_is_complete_and_clean(shared_cache: Path) -> None:
     }
     assert entries(model.folder) == {*model.files, "model.json"} >= {"model.onnx", "tokenizer.json", "config.json"}
     assert store.verify(MINILM, shared_cache) == []
-    assert entries(shared_cache) == {FOLDER, f".{FOLDER}.lock"}
+    assert entries(shared_cache) - {"remote"} == {FOLDER, f".{FOLDER}.lock"}  # other tests ask servers
     tokenizer = json.loads((model.folder / "tokenizer.json").read_text())
     assert tokenizer["truncation"] is None
     assert tokenizer["padding"] is None
