@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from docmill.domain.documents import ParsedDocument
 from legacy_documents import kept, make_doc, make_fb2, make_ppt
 from legacy_documents import make_ole as make_ole
 from open_documents import make_epub, make_odp, make_ods, make_odt
@@ -17,6 +18,11 @@ from open_documents import odf_table as odf_table
 from packed_documents import MEMBERS, make_compressed, make_eml, make_tar, make_zip
 from packed_documents import with_members as with_members
 from sample_words import HEADER, ITEMS, PARAGRAPH, ROWS, SECTION, TITLE
+
+
+def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
+    """Kind, level and text of each block."""
+    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def make_text(

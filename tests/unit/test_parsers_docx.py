@@ -13,7 +13,11 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, EmptyDocument, FileTooLarge
-from documents import make_docx, with_members
+from documents import (
+    make_docx,
+    shape,
+    with_members,
+)
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
@@ -34,10 +38,6 @@ def with_body(path: Path, body: str, *, namespace: str = W, prolog: str = "") ->
 
 def run(text: str) -> str:
     return f"<w:r><w:t>{text}</w:t></w:r>"
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_headings_lists_and_tables_in_their_order(tmp_path: Path) -> None:

@@ -11,16 +11,21 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, EncryptedFile
-from documents import ITEMS, PARAGRAPH, SECTION, TITLE, make_epub, make_zip, with_members
+from documents import (
+    ITEMS,
+    PARAGRAPH,
+    SECTION,
+    TITLE,
+    make_epub,
+    make_zip,
+    shape,
+    with_members,
+)
 
 
 def parse(path: Path, **params: int) -> ParsedDocument:
     parser = registry.load("parsers", "epub")
     return parser.parse(SourceFile(path, "epub", path.stat().st_size), ParseParams(**params))
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_chapters_in_their_order(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, EmptyDocument
-from documents import make_html
+from documents import (
+    make_html,
+    shape,
+)
 
 
 def parse(path: Path) -> ParsedDocument:
@@ -21,10 +24,6 @@ def parse(path: Path) -> ParsedDocument:
 
 def read(tmp_path: Path, body: str, head: str = "") -> ParsedDocument:
     return parse(make_html(tmp_path / "page.html", body, head=head))
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_inline_markup_and_white_space(tmp_path: Path) -> None:

@@ -13,16 +13,18 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, EmptyDocument, FileTooLarge
-from documents import PARAGRAPH, TITLE, make_ipynb, make_text
+from documents import (
+    PARAGRAPH,
+    TITLE,
+    make_ipynb,
+    make_text,
+    shape,
+)
 
 
 def parse(path: Path, **params: int) -> ParsedDocument:
     parser = registry.load("parsers", "ipynb")
     return parser.parse(SourceFile(path, "ipynb", path.stat().st_size), ParseParams(**params))
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def code(*outputs: dict[str, Any]) -> dict[str, Any]:

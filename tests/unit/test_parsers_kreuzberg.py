@@ -14,7 +14,13 @@ from docmill.domain.deadline import Deadline, OutOfTime
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, OutOfMemory
-from documents import MAKERS, PARAGRAPH, SECTION, TITLE
+from documents import (
+    MAKERS,
+    PARAGRAPH,
+    SECTION,
+    TITLE,
+    shape,
+)
 
 pytest.importorskip("kreuzberg")
 
@@ -22,10 +28,6 @@ pytest.importorskip("kreuzberg")
 def parse(folder: Path, kind: str) -> ParsedDocument:
     path = MAKERS[f"sample.{kind}"](folder / f"sample.{kind}")
     return registry.load("parsers", "kreuzberg").parse(SourceFile(path, kind, path.stat().st_size), ParseParams())
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 @pytest.mark.parametrize("kind", ["xls", "xlsb"])

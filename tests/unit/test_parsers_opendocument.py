@@ -22,6 +22,7 @@ from documents import (
     make_opendocument,
     make_zip,
     odf_table,
+    shape,
     with_members,
 )
 
@@ -33,10 +34,6 @@ def parse(path: Path, kind: str = "odt", **params: int) -> ParsedDocument:
 
 def read(tmp_path: Path, body: str, styles: str = "") -> list[tuple[str, int, str]]:
     return shape(parse(make_opendocument(tmp_path / "a.odt", "text", body, styles=styles)))
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_a_text_in_its_order(tmp_path: Path) -> None:

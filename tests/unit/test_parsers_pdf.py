@@ -21,7 +21,17 @@ from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile, DocumentTimeout, EmptyDocument, EncryptedFile
 from docmill.paged import pdfium, pypdf
 from docmill.parsers import pdf as module
-from documents import ITEMS, PARAGRAPH, SECTION, TITLE, image_page, make_pdf, pdf_heading, text_page
+from documents import (
+    ITEMS,
+    PARAGRAPH,
+    SECTION,
+    TITLE,
+    image_page,
+    make_pdf,
+    pdf_heading,
+    shape,
+    text_page,
+)
 from odd_pdfs import cyclic_page_tree, damaged_stream, deep_page_tree, shared_stream
 
 ENGINES = ["auto", "pdfium", "pypdf"]
@@ -35,10 +45,6 @@ def parse(path: Path, *, seconds: float | None = None, **params: Any) -> ParsedD
 def warned(document: ParsedDocument) -> list[tuple[str, int | None]]:
     """Of what degrades it."""
     return [(warning.code, warning.page) for warning in document.warnings if warning.degrades]
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_size_and_weight_make_headings(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile
-from documents import ITEMS, PARAGRAPH, SECTION, TITLE, make_rtf
+from documents import (
+    ITEMS,
+    PARAGRAPH,
+    SECTION,
+    TITLE,
+    make_rtf,
+    shape,
+)
 
 
 def parse(path: Path, **params: int) -> ParsedDocument:
@@ -21,10 +28,6 @@ def parse(path: Path, **params: int) -> ParsedDocument:
 
 def read(tmp_path: Path, body: str) -> str:
     return parse(make_rtf(tmp_path / "a.rtf", body)).text
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_a_document_in_its_order(tmp_path: Path) -> None:

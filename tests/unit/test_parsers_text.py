@@ -13,6 +13,7 @@ from docmill.domain.documents import ParsedDocument
 from docmill.domain.markup import plain
 from docmill.domain.params import ParseParams
 from docmill.errors import CorruptedFile
+from documents import shape
 
 
 def read(tmp_path: Path, content: str | bytes, kind: str = "markdown", **params: int) -> ParsedDocument:
@@ -20,10 +21,6 @@ def read(tmp_path: Path, content: str | bytes, kind: str = "markdown", **params:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     parser = registry.load("parsers", "markdown" if kind == "markdown" else "text")
     return parser.parse(SourceFile(path, kind, path.stat().st_size), ParseParams(**params))
-
-
-def shape(document: ParsedDocument) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, document.text[block.start : block.end]) for block in document.blocks]
 
 
 def test_text_is_parted_by_empty_lines_and_keeps_its_lines(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docmill.errors import CorruptedFile, DocumentError, OutOfMemory, SourceFileDenied, SourceFileMissing
+
+if TYPE_CHECKING:
+    from docmill.domain.assembly import DocumentBuilder
 
 _LONGEST_WORDS = 200
 _LONGEST_LOOK = 2000
@@ -45,6 +49,17 @@ def readable(kind: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemory(f"reading the {kind} needs more memory than is allowed") from error
         raise CorruptedFile(f"the {kind} cannot be read: {words_of(error)}") from error
+
+
+@contextmanager
+def keeping_what_was_read(builder: DocumentBuilder) -> Iterator[None]:
+    """What was read before the damage is worth having, and the reader is told; where nothing was, it is a failure."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error) or not builder.has_blocks:
+            raise
+        builder.warn("DAMAGED_PART", f"the rest is unreadable: {words_of(error)}", degrades=True)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

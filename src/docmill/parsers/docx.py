@@ -17,7 +17,7 @@ from docmill.domain.assembly import DocumentBuilder, one_line
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.elements import Element, attribute, local_name
-from docmill.domain.failures import is_out_of_memory, readable, words_of
+from docmill.domain.failures import keeping_what_was_read, readable
 from docmill.domain.tables import piped
 from docmill.domain.wordprocessing import ParagraphText, Styles, paragraph_text, paragraphs, row_cells
 from docmill.errors import CorruptedFile
@@ -78,14 +78,8 @@ class _Reader:
     def _body(self) -> None:
         if self._main not in self._package.namelist():
             raise CorruptedFile("the package holds no document part")
-        with self._package.open(self._main) as part:
-            try:
-                self._stream(part)
-            except Exception as error:
-                # What was read before the damage is worth having, and the reader is told; nothing read is a failure.
-                if is_out_of_memory(error) or not self._builder.has_blocks:
-                    raise
-                self._builder.warn("DAMAGED_PART", f"the rest is unreadable: {words_of(error)}", degrades=True)
+        with self._package.open(self._main) as part, keeping_what_was_read(self._builder):
+            self._stream(part)
 
     def _stream(self, part: IO[bytes]) -> None:
         """Emit paragraphs and tables as they end; drop each from the tree at once."""

@@ -18,7 +18,7 @@ from docmill.domain.assembly import DocumentBuilder, iso_moment, metadata_text, 
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import ParsedDocument
 from docmill.domain.elements import Element, attribute, local_name, within
-from docmill.domain.failures import is_out_of_memory, readable, words_of
+from docmill.domain.failures import keeping_what_was_read, readable
 from docmill.domain.tables import lines_of, piped
 from docmill.errors import CorruptedFile, EncryptedFile
 
@@ -88,13 +88,8 @@ class _Reader:
     def _body(self) -> None:
         if _CONTENT not in self._package.namelist():
             raise CorruptedFile("the package holds no content")
-        with self._package.open(_CONTENT) as part:
-            try:
-                self._stream(part)
-            except Exception as error:
-                if is_out_of_memory(error) or not self._builder.has_blocks:
-                    raise
-                self._builder.warn("DAMAGED_PART", f"the rest is unreadable: {words_of(error)}", degrades=True)
+        with self._package.open(_CONTENT) as part, keeping_what_was_read(self._builder):
+            self._stream(part)
 
     def _stream(self, part: IO[bytes]) -> None:
         events = safe_xml.stream(part, _STREAMED)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from docmill import filetypes
+from docmill.containers import room_to_expand
 from docmill.domain import uris
 from docmill.domain.contracts import LeftOut
 from docmill.domain.documents import Member
@@ -24,7 +25,6 @@ from docmill.domain.sizes import human_size
 from docmill.stores.downloads import DownloadStore
 
 _BLOCK_BYTES = 1024 * 1024
-_RATIO_COUNTS_FROM = 64 * 1024**2
 _MOST_ASSET_BYTES = 256 * 1024**2
 _LONGEST_NAME = 1000
 _LONGEST_SUFFIX = 16
@@ -45,8 +45,8 @@ class HomeKeeper:
         self._max_nesting = params.max_nesting
         self._images = params.ocr != "off"
         self._depth = depth
-        ratio_bytes = max(size_bytes * params.max_expansion_ratio, _RATIO_COUNTS_FROM)
-        self._room = min(params.max_expanded_bytes - expanded_bytes, ratio_bytes)
+        room, self._limit = room_to_expand(size_bytes, params)
+        self._room = min(room, params.max_expanded_bytes - expanded_bytes)
         self._asset_room = _MOST_ASSET_BYTES
         self._assets: dict[str, bytes] = {}
         self._members: dict[str, Member] = {}
@@ -72,7 +72,7 @@ class HomeKeeper:
                 if size > self._room:
                     raise LeftOut(
                         f"it is larger than the {human_size(max(self._room, 0))} that the file may still unpack to"
-                        " (max_expanded_bytes, max_expansion_ratio)"
+                        f" ({self._limit})"
                     )
                 digest.update(block)
                 stream.write(block)
