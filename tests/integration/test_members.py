@@ -17,7 +17,8 @@ import pytest
 from conftest import QUICK, Mill
 from docmill.cli.output import exit_code
 from docmill.domain.sources import Rule, Wishes
-from docmill.service import collecting, explaining, forgetting, planning, registering, running
+from docmill.errors import NotAllowedError
+from docmill.service import collecting, explaining, forgetting, planning, registering, running, syncing
 from docmill.stores import downloads
 from docmill.stores.downloads import DownloadStore
 from docmill.stores.state import State
@@ -226,6 +227,32 @@ def test_a_plan_and_a_reason_can_be_had_for_members(filled: Mill) -> None:
     assert {item.uri for each in planned.sources for item in each.documents} == set(uris(filled))
     assert explaining.why(filled.settings, filled.reporter, f"{BOX}!/oak.md").would is False
     assert filled.sync().run_group_id is None
+
+
+def test_a_plan_is_done_exactly_with_members_in_it(filled: Mill) -> None:
+    manifest = filled.root / "docs.plan.json"
+    other = Wishes(overrides=[*QUICK, "chunk.size=100"])
+    planning.plan(filled.settings, filled.reporter, [filled.folder], wishes=other, manifest=manifest)
+    result = syncing.sync(filled.settings, filled.reporter, [], manifest=manifest)
+    assert (result.documents.completed, result.chunks.embedded) == (4, 0)
+    planning.plan(filled.settings, filled.reporter, [filled.folder], wishes=Wishes(overrides=QUICK), manifest=manifest)
+    box(filled, {"oak.md": "# Oak\n\nOf oak.\n"})
+    with pytest.raises(NotAllowedError, match="not as it was planned"):
+        syncing.sync(filled.settings, filled.reporter, [], manifest=manifest)
+
+
+def test_a_plan_sees_which_rules_hold_for_members(mill: Mill) -> None:
+    box(mill, {"oak.md": "Of oak.\n"})
+    rules = [Rule(BOX, ("chunk.size=100",), {"shelf": "nuts", "title": "All trees"}), Rule("*.md", ("chunk.size=90",))]
+    registering.add(mill.settings, "docs", mill.folder, Wishes(overrides=QUICK, rules=rules))
+    mill.sync(overrides=[])
+    assert planning.plan(mill.settings, mill.reporter, [mill.folder]).sources[0].documents == []
+    found = dict(mill.state("SELECT uri, meta FROM document"))
+    assert found == {BOX: '{"shelf": "nuts", "title": "All trees"}', f"{BOX}!/oak.md": '{"shelf": "nuts"}'}
+    registering.add(mill.settings, "docs", mill.folder, Wishes(rules=[Rule(BOX, ("chunk.size=80",))]))
+    assert set(mill.state("SELECT profile FROM document")) == {('["chunk.size=80"]',)}
+    planned = planning.plan(mill.settings, mill.reporter, [mill.folder]).sources[0].documents
+    assert {item.uri for item in planned} == {BOX, f"{BOX}!/oak.md"}
 
 
 def test_a_batch_is_started_again_with_its_members(filled: Mill) -> None:

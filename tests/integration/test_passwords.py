@@ -11,7 +11,9 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from conftest import QUICK, Mill
-from docmill.service import running
+from docmill.domain.results import PlannedDocument
+from docmill.domain.sources import Wishes
+from docmill.service import planning, running
 from documents import MAKERS
 
 SECRET = "open sesame, 9431"
@@ -37,6 +39,11 @@ def passwords(mill: Mill, *lines: str) -> Path:
     return path
 
 
+def planned(mill: Mill, told: list[str]) -> list[PlannedDocument]:
+    wishes = Wishes(overrides=[*QUICK, *told])
+    return planning.plan(mill.settings, mill.reporter, [mill.folder], wishes=wishes).sources[0].documents
+
+
 def failed(mill: Mill, **options: object) -> list[tuple[str, str]]:
     return [(each.uri, each.error_code) for each in mill.sync(**options).errors]  # type: ignore[arg-type]
 
@@ -50,8 +57,11 @@ def test_a_file_of_passwords_that_is_new_or_changed_is_tried(locked: Mill) -> No
     result = locked.sync(overrides=told)
     assert (result.documents.failed, result.documents.completed) == (1, 0), "only the locked one is tried"
     assert locked.sync(overrides=told).run_group_id is None
+    assert planned(locked, told) == []
     time.sleep(0.01)
     passwords(locked, "wrong", "", SECRET)
+    [item] = planned(locked, told)
+    assert (item.uri, item.why) == ("locked.pdf", "it failed for want of a password, and there may be one now")
     result = locked.sync(overrides=told)
     assert (result.errors, result.documents.completed) == ([], 1)
     assert "locked.pdf" in locked.texts()

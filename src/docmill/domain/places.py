@@ -8,6 +8,7 @@ behind that one's with ``!/``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from docmill.domain import uris
@@ -25,6 +26,18 @@ def is_address(uri: str) -> bool:
 def member_uri(container: str, name: str) -> str:
     """Of what lies in another document."""
     return f"{container}!/{name}"
+
+
+def outermost_uris(documents: Mapping[str, tuple[str, str | None]]) -> dict[str, str]:
+    """Of each document, by its id, the URI of the file that it lies in at last; a file's own. ``documents``: URI and
+    parent by id. Rules of a source speak of files.
+    """
+    found: dict[str, str] = {}
+    for document_id, (uri, parent_id) in documents.items():
+        while parent_id is not None and parent_id in documents:
+            uri, parent_id = documents[parent_id]
+        found[document_id] = uri
+    return found
 
 
 def copy_path(home: Path, content_hash: str, suffix: str) -> Path:

@@ -16,7 +16,7 @@ from docmill.engine.ledger import Ledger
 from docmill.engine.work import GroupWork, Nesting, StepRow, Work
 from docmill.errors import DefinitionError
 from docmill.stores.queries import Queries
-from docmill.stores.state import groups
+from docmill.stores.state import groups, members
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
@@ -110,16 +110,6 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
 class _Nestings:
     """Where documents lie in others, asked once for each of those."""
 
-    _ABOVE = (
-        "WITH RECURSIVE above (id, depth) AS (SELECT ?1, 1 UNION ALL SELECT d.parent_id, a.depth + 1 FROM above a"
-        " JOIN document d ON d.id = a.id WHERE d.parent_id IS NOT NULL) SELECT id, depth FROM above ORDER BY depth DESC"
-    )
-    _BELOW = (
-        "WITH RECURSIVE tree (id, size) AS (SELECT ?1, 0 UNION ALL SELECT d.id, d.size_bytes FROM tree t"
-        " JOIN document d ON d.parent_id = t.id AND d.parent_id IS NOT NULL AND d.state = 'active')"
-        " SELECT SUM(size) FROM tree"
-    )
-
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._known: dict[str, Nesting] = {}
@@ -129,9 +119,9 @@ class _Nestings:
         if parent_id is None:
             return Nesting()
         if parent_id not in self._known:
-            outermost, depth = self._tx.rows(self._ABOVE, [parent_id])[0]
+            outermost, depth = members.outermost(self._tx, parent_id)
             if outermost not in self._unpacked:
-                self._unpacked[outermost] = self._tx.value(self._BELOW, [outermost])
+                self._unpacked[outermost] = members.size_below(self._tx, outermost)[1]
             self._known[parent_id] = Nesting(depth, outermost, self._unpacked[outermost])
         return self._known[parent_id]
 

@@ -169,7 +169,7 @@ class StoreStage:
                 continue
             outermost = work.nesting.outermost or work.document_id
             if outermost not in room:
-                room[outermost] = work.pipeline.parse_params.max_entries - members.count_below(tx, outermost)
+                room[outermost] = work.pipeline.parse_params.max_entries - members.size_below(tx, outermost)[0]
             settled = members.settle(tx, work.document_id, found, self._has_copy, room[outermost])
             room[outermost] -= settled.added
             if settled.left_out:

@@ -5,6 +5,7 @@ Passwords are no part of what a pipeline makes, so no key tells that they are ot
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,31 +17,32 @@ if TYPE_CHECKING:
     from docmill.stores.queries import Queries
     from docmill.stores.state.database import Transaction
 
-_LOCKED = f"source = ?1 AND state = 'active' AND error_code = '{EncryptedFile.code}' AND failed_key IS NOT NULL"
+_LOCKED = (
+    f"source = ?1 AND state = 'active' AND error_code = '{EncryptedFile.code}' AND failed_key IS NOT NULL"
+    " AND error_at < ?2"
+)
 
 
-def changed_at(pipeline: CompiledPipeline) -> str | None:
-    """When the files of passwords that the pipeline names were last written or put there; None where it names none."""
-    times: list[float] = []
+def due_before(pipeline: CompiledPipeline, *, told_anew: bool) -> str:
+    """Documents that failed for want of a password before this time are due: when the pipeline's files of passwords
+    were last written or put there; where one may be newly named, at any time; empty where none is named.
+    """
+    changed: list[float] = []
     for name in pipeline.password_files:
-        try:
+        with contextlib.suppress(OSError):
             stat = Path(name).expanduser().stat()
-        except OSError:
-            continue
-        times.append(max(stat.st_mtime, stat.st_ctime))
-    if not times:
-        return None
-    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            changed.append(max(stat.st_mtime, stat.st_ctime))
+    if not changed:
+        return ""
+    moment = datetime.max.replace(tzinfo=UTC) if told_anew else datetime.fromtimestamp(max(changed), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def would_release(queries: Queries, source: str, since: str | None) -> bool:
-    """Whether documents failed for want of a password before ``since``."""
-    sql = f"SELECT 1 FROM document WHERE {_LOCKED} AND error_at < ?2 LIMIT 1"  # noqa: S608 - a constant
-    return since is not None and bool(queries.value(sql, [source, since]))
+def would_release(queries: Queries, source: str, before: str) -> list[str]:
+    """Documents that are due again because of that."""
+    return [row["id"] for row in queries.rows(f"SELECT id FROM document WHERE {_LOCKED}", [source, before])]  # noqa: S608 - a constant
 
 
-def release(tx: Transaction, source: str, since: str | None, *, whenever: bool) -> None:
-    """Have them tried again. ``whenever``: also those that failed later, as the file is newly named."""
-    if since is not None:
-        sql = f"UPDATE document SET failed_key = NULL WHERE {_LOCKED} AND (?2 OR error_at < ?3)"  # noqa: S608 - a constant
-        tx.run(sql, [source, whenever, since])
+def release(tx: Transaction, source: str, before: str) -> None:
+    """Have them tried again."""
+    tx.run(f"UPDATE document SET failed_key = NULL WHERE {_LOCKED}", [source, before])  # noqa: S608 - a constant

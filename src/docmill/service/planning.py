@@ -15,6 +15,7 @@ from docmill.domain.differences import Difference, differences
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import Reporter
 from docmill.domain.jobs import ArtifactRef
+from docmill.domain.places import outermost_uris
 from docmill.domain.results import (
     ChunkCounts,
     DefinitionChange,
@@ -27,7 +28,7 @@ from docmill.domain.sources import Wishes
 from docmill.domain.workflow import StepType
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import DamagedArtifact, NotAllowedError, UsageError
-from docmill.service import predicting, sync_manifest
+from docmill.service import passwords, predicting, sync_manifest
 from docmill.service.looking import Looked, look, refuse_mass_deletion
 from docmill.service.pipelines import prepare
 from docmill.service.syncing import followed
@@ -111,6 +112,8 @@ class _Plan:
         self.one = one
         self.pipeline = pipeline
         self.changes: Counter[Difference] = Counter()
+        self.released: list[str] = []
+        self.files: dict[str, str] = {}  # of what lies in others: the file that it lies in at last
         self.embedded = self.total = 0
         self.exact = True
         self.steps: dict[str, Counter[bool]] = {step.type.value: Counter() for step in pipeline.definition.steps}
@@ -143,8 +146,11 @@ class _Plan:
 
     def _items(self) -> list[_Item]:
         one = self.one
-        sql = "SELECT id, meta FROM document WHERE source = ? AND state = 'active'"
-        metas = {row["id"]: json.loads(row["meta"]) for row in self.queries.rows(sql, [one.source])}
+        sql = "SELECT id, uri, parent_id, meta FROM document WHERE source = ? AND state = 'active'"
+        rows = self.queries.rows(sql, [one.source])
+        metas = {row["id"]: json.loads(row["meta"]) for row in rows}
+        files = outermost_uris({row["id"]: (row["uri"], row["parent_id"]) for row in rows})
+        self.files = {row["uri"]: files[row["id"]] for row in rows if row["parent_id"] is not None}
         items = [
             _Item(
                 each.file.uri, "new", "it was not there", each.content_hash, each.file.suffix, each.file.stat.size, {}
@@ -163,11 +169,18 @@ class _Plan:
             items.append(item)
         seen = {item.uri for item in items} | {item.from_uri for item in items}
         seen |= {document.uri for document in one.changes.deleted}
-        rows = forecasts.due_documents(self.queries, one.source, self.pipeline.rows_keys, self.pipeline.database)
+        locked_before = passwords.due_before(self.pipeline, told_anew=one.settings != one.before)
+        self.released = passwords.would_release(self.queries, one.source, locked_before)
+        keys, database = self.pipeline.rows_keys, self.pipeline.database
+        rows = forecasts.due_documents(self.queries, one.source, keys, database, self.released)
         items += [self._due(row) for row in rows if row["uri"] not in seen]
         for item in items:
-            item.meta = item.meta | self.one.settings.metadata(item.uri)
+            item.meta = item.meta | self.one.settings.metadata(self._file(item.uri))
         return items
+
+    def _file(self, uri: str) -> str:
+        """What the rules of the source speak of."""
+        return self.files.get(uri, uri)
 
     def _due(self, row: Any) -> _Item:
         meta, content = json.loads(row["meta"]), row["content_hash"]
@@ -180,11 +193,13 @@ class _Plan:
             json.loads(row["pipeline"]),
             json.loads(self.pipeline.record),
             was=row["profile"],
-            now=self.one.settings.profile(row["uri"]),
+            now=self.one.settings.profile(self._file(row["uri"])),
         )
         self.changes.update(found)
         if found:
             return "; ".join(told(each) for each in found[:3])
+        if row["id"] in self.released:
+            return "it failed for want of a password, and there may be one now"
         if row["outcome"] == "failed":
             return f"it failed with {row['error_code']}, which may pass"
         return "its passages are not all in the database" if row["placed"] else "the database does not hold it"
@@ -193,7 +208,7 @@ class _Plan:
 
     def _resolve(self, items: Sequence[_Item]) -> list[PlannedDocument]:
         for item in items:
-            pipeline = self.pipeline.variant(self.one.settings.profile(item.uri))
+            pipeline = self.pipeline.variant(self.one.settings.profile(self._file(item.uri)))
             item.keys = pipeline.step_keys(item.content_hash, item.suffix, item.meta)
         stored = self.pipeline.stored
         wanted = sorted({key for item in items for name, key in item.keys.items() if name in stored})

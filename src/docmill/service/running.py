@@ -133,7 +133,7 @@ def _begin(
             selection = Selection(source=followed, document_ids=selected, force=wish.force)
         if pipeline.password_files:
             for source in {followed} if followed is not None else catalogue.sources_of(tx, row["id"]):
-                passwords.release(tx, source, passwords.changed_at(pipeline), whenever=True)
+                passwords.release(tx, source, passwords.due_before(pipeline, told_anew=True))
         planned = replace(pipeline.planned_group(row["id"]), no_cache=_not_cached(wish.no_cache, force=wish.force))
         group_id = groups.create_group(tx, planned, selection, most_running=settings.max_running_batches)
         sql = "SELECT id FROM run_group WHERE batch_id = ? AND status = 'running' ORDER BY id"

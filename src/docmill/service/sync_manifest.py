@@ -15,6 +15,7 @@ from docmill.engine.pipelines import CompiledPipeline
 from docmill.errors import DefinitionError, NotAllowedError, NotFoundError
 from docmill.service.looking import Looked
 from docmill.stores import outputs
+from docmill.stores.queries import reading
 
 FORMAT = 1
 _HINT = "`docmill plan --manifest FILE` writes one"
@@ -72,7 +73,7 @@ def read(path: Path) -> list[Planned]:
         raise DefinitionError(f"{path} is no manifest of a plan: {error!r} is missing", hint=_HINT) from None
 
 
-def hold(one: Looked, planned: Planned, pipeline: CompiledPipeline) -> None:
+def hold(home: Path, one: Looked, planned: Planned, pipeline: CompiledPipeline) -> None:
     """Leave of what was found only what was planned. Raises NotAllowedError where that is not so any more.
 
     What has been done since is no deviation, so that a manifest that was cut short can be run again.
@@ -84,6 +85,8 @@ def hold(one: Looked, planned: Planned, pipeline: CompiledPipeline) -> None:
     found |= {each.file.uri: ("changed", each.content_hash) for _, each in changes.changed}
     found |= {each.file.uri: ("renamed", each.content_hash) for _, each in changes.renamed}
     found |= {each.uri: ("deleted", each.content_hash) for each in changes.deleted}
+    with reading(home) as queries:
+        there = queries.content_hashes(one.source)
     deviating = []
     for uri, (change, content) in planned.documents.items():
         now_ = found.get(uri)
@@ -91,7 +94,7 @@ def hold(one: Looked, planned: Planned, pipeline: CompiledPipeline) -> None:
             deviating.append(
                 f"{uri} was to be {change}, and is {now_[0] if now_[0] != change else 'of other bytes'} now"
             )
-        elif now_ is None and not _done(one, uri, change, content):
+        elif now_ is None and not _done(there, uri, change, content):
             deviating.append(f"{uri} is not {change} any more")
     if deviating:
         raise _outdated(planned, deviating)
@@ -102,11 +105,8 @@ def hold(one: Looked, planned: Planned, pipeline: CompiledPipeline) -> None:
     changes.deleted = [each for each in changes.deleted if each.uri in wanted]
 
 
-def _done(one: Looked, uri: str, change: str, content: str) -> bool:
-    document = one.documents.get(uri)
-    if change == "deleted":
-        return document is None
-    return document is not None and document.content_hash == content
+def _done(there: dict[str, str], uri: str, change: str, content: str) -> bool:
+    return there.get(uri) == (None if change == "deleted" else content)
 
 
 def _outdated(planned: Planned, deviating: list[str]) -> NotAllowedError:

@@ -193,7 +193,7 @@ def _look_and_begin(
         used = one.settings
         pipeline = prepare(home, reporter, used.workflow, used.params, used.overrides, one.profiles)
         if planned is not None:
-            sync_manifest.hold(one, planned, pipeline)
+            sync_manifest.hold(home, one, planned, pipeline)
         if not how.allow_mass_delete:
             refuse_mass_deletion(one)
         recover_lost_database(home, reporter, pipeline.database)
@@ -209,10 +209,11 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
 
     Raises Overtaken where that is not the change from what is known any more.
     """
-    told_anew, passwords_at = one.settings != one.before, passwords.changed_at(pipeline)
+    told_anew = one.settings != one.before
+    locked_before = passwords.due_before(pipeline, told_anew=told_anew)
     if plan is None and one.batch_id and one.changes.nothing and not told_anew:
         with reading(home) as queries:
-            locked = passwords.would_release(queries, one.source, passwords_at)
+            locked = passwords.would_release(queries, one.source, locked_before)
             asked = queries.asking(pipeline.database, pipeline.model.fingerprint) == pipeline.asking
             if not locked and asked and queries.source_is_clean(one.source, pipeline.rows_keys, pipeline.database):
                 return
@@ -232,7 +233,7 @@ def _begin(home: Path, settings: Settings, pipeline: CompiledPipeline, one: Look
             catalogue.remember(tx, one.source, one.settings)
             catalogue.record_changes(tx, one.source, one.batch_id, one.changes)
             ruling.apply(tx, one.source, one.before, one.settings)
-            passwords.release(tx, one.source, passwords_at, whenever=told_anew)
+            passwords.release(tx, one.source, locked_before)
             planned = pipeline.planned_group(one.batch_id)
             most = settings.max_running_batches
             wanted = catalogue.ids_of(tx, one.source, plan.documents) if plan is not None else None

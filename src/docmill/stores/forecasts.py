@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -47,17 +48,23 @@ def embedded_share(queries: Queries, *, changed: bool) -> float | None:
     return row["embedded"] / row["total"] if row is not None and row["total"] else None
 
 
-def due_documents(queries: Queries, source: str, rows_keys: RowsKeys, database: str) -> list[Row]:
-    """Documents that the database does not hold as the pipeline would make them, by URI."""
+def due_documents(
+    queries: Queries, source: str, rows_keys: RowsKeys, database: str, released: Sequence[str] = ()
+) -> list[Row]:
+    """Documents that the database does not hold as the pipeline would make them, by URI.
+
+    ``released``: ids of those that are due although they have failed for good.
+    """
     key = rows_keys.sql("d", "?2")
     return queries.rows(
         "SELECT d.*, (SELECT g.pipeline FROM run r JOIN run_group g ON g.id = r.run_group_id"  # noqa: S608 - our own expression
         " WHERE r.document_id = d.id AND r.database = ?3 AND r.status IN ('completed', 'failed')"
         " ORDER BY r.id DESC LIMIT 1) AS pipeline, EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
         " AND p.database = ?3) AS placed FROM document d WHERE d.source = ?1 AND d.state = 'active'"
-        f" AND COALESCE(d.failed_key, '') != {key} AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
+        f" AND (COALESCE(d.failed_key, '') != {key} OR d.id IN (SELECT value FROM json_each(?4)))"
+        " AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.document_id = d.id"
         f" AND p.database = ?3 AND p.settled_key = {key} AND p.state = 'stored') ORDER BY d.uri",
-        [source, rows_keys.value, database],
+        [source, rows_keys.value, database, json.dumps(released)],
     )
 
 

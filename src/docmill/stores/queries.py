@@ -96,6 +96,11 @@ class Queries:
             for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in rows
         }
 
+    def content_hashes(self, source: str) -> dict[str, str]:
+        """Of all active documents of a source, by URI: also of those that lie in others."""
+        sql = "SELECT uri, content_hash FROM document WHERE source = ? AND state = 'active'"
+        return {row["uri"]: row["content_hash"] for row in self.rows(sql, [source])}
+
     def kept_out(self, source: str) -> set[str]:
         """URIs of documents that a person has taken out of the index, and not restored."""
         sql = "SELECT uri FROM document WHERE source = ? AND state = 'removed'"

@@ -27,9 +27,21 @@ def with_members(tx: Transaction, document_ids: Sequence[str]) -> set[str]:
     return {row.parent_id for row in tx.rows(sql, [json.dumps(document_ids)])}
 
 
-def count_below(tx: Transaction, document_id: str) -> int:
-    """How many documents lie in a document, at any depth."""
-    return len(catalogue.tree(tx, document_id)) - 1
+def outermost(tx: Transaction, document_id: str) -> tuple[str, int]:
+    """The document that one which lies in others lies in at last, and how many of them there are, itself included."""
+    sql = (
+        "WITH RECURSIVE above (id, depth) AS (SELECT ?1, 1 UNION ALL SELECT d.parent_id, a.depth + 1 FROM above a"
+        " JOIN document d ON d.id = a.id WHERE d.parent_id IS NOT NULL) SELECT id, depth FROM above"
+        " ORDER BY depth DESC LIMIT 1"
+    )
+    found, depth = tx.rows(sql, [document_id])[0]
+    return found, depth
+
+
+def size_below(tx: Transaction, document_id: str) -> tuple[int, int]:
+    """How many documents lie in a document, at any depth, and their bytes."""
+    rows = catalogue.tree(tx, document_id)[1:]
+    return len(rows), sum(row.size_bytes for row in rows)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from docmill.domain.events import now
+from docmill.domain.places import outermost_uris
 from docmill.domain.sources import SourceSettings
 from docmill.stores.state.database import Transaction
 
@@ -12,28 +13,32 @@ from docmill.stores.state.database import Transaction
 def apply(tx: Transaction, source: str, before: SourceSettings | None, settings: SourceSettings) -> None:
     """Bring every document of a source to what the rules say of its URI. ``before``: what was said until now.
 
-    What lies in others follows those when they are stored. Metadata that no rule gave stays. Other metadata makes a new
+    What lies in a file has what the rules say of that. Metadata that no rule gave stays. Other metadata makes a new
     version of a document, unless nothing has been made of it yet.
     """
     earlier = before or SourceSettings()
     if not settings.rules and not earlier.rules:
         return
     rows = tx.rows(
-        "SELECT id, uri, profile, meta, EXISTS (SELECT 1 FROM run WHERE document_id = d.id)"
+        "SELECT id, uri, parent_id, profile, meta, EXISTS (SELECT 1 FROM run WHERE document_id = d.id)"
         " OR EXISTS (SELECT 1 FROM placement WHERE document_id = d.id) AS begun FROM document d"
-        " WHERE source = ? AND state = 'active' AND parent_id IS NULL",
+        " WHERE source = ? AND state = 'active'",
         [source],
     )
     at = now()
     profiles: list[tuple[str, str]] = []
     first: list[tuple[str, str]] = []
     described: list[tuple[str, str, str]] = []
+    files = outermost_uris({row.id: (row.uri, row.parent_id) for row in rows})
     for row in rows:
-        profile = settings.profile(row.uri)
+        uri = files[row.id]
+        profile = settings.profile(uri)
         if profile != row.profile:
             profiles.append((profile, row.id))
-        old, given = json.loads(row.meta), settings.metadata(row.uri)
-        taken = {key for key, value in earlier.metadata(row.uri).items() if old.get(key) == value}
+        old, given = json.loads(row.meta), settings.metadata(uri)
+        if row.parent_id is not None:
+            given.pop("title", None)  # that of the file
+        taken = {key for key, value in earlier.metadata(uri).items() if old.get(key) == value}
         new = {key: value for key, value in old.items() if key not in taken} | given
         if new != old:
             text = json.dumps(new, ensure_ascii=False)
