@@ -57,6 +57,17 @@ def acts(words: str) -> Maker:
     )
 
 
+LIES = (
+    "lie_about_steps",
+    "lie_about_the_failure",
+    "lie_about_artifacts",
+    "lie_with_half_characters",
+    "lie_with_large_numbers",
+    "lie_with_odd_types",
+    "lie_with_deep_metadata",
+)
+
+
 # ---- Office packages -------------------------------------------------------------------------------------------------
 
 
@@ -387,7 +398,8 @@ FILES: dict[str, tuple[Maker, set[str]]] = {
     "descriptors.hostile": (acts("list_descriptors"), {"completed"}),
     "write.hostile": (acts("write_much {children}.written"), {"FILE_TOO_LARGE"}),
     "forged.hostile": (acts("forge_an_answer {target}"), {"PROCESSING_ERROR"}),
-    "lie.hostile": (acts("forge_an_outcome"), {"PROCESSING_ERROR"}),
+    "outcome.hostile": (acts("forge_an_outcome"), {"PROCESSING_ERROR"}),
+    **{f"{name}.hostile": (acts(name), {"PROCESSING_ERROR"}) for name in LIES},
     "terabyte.hostile": (acts("announce_a_terabyte"), {"FILE_TOO_LARGE"}),
     "halfway.hostile": (acts("stop_halfway"), {"TIMEOUT"}),
 }

@@ -14,13 +14,16 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from docmill.domain.assembly import DocumentBuilder
 from docmill.domain.contracts import SourceFile
 from docmill.domain.documents import Block, BlockKind, ParsedDocument
+from docmill.domain.jobs import ArtifactRef, Failure, LegOutcome, StepOutcome
 from docmill.domain.params import ParseParams
+from docmill.engine import worker
 
 MIB = 1024**2
 FORGED = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c"  # pickle: os.system(
@@ -226,6 +229,61 @@ def forge_an_answer(path: str) -> None:
 
 def forge_an_outcome() -> None:
     _say(pickle.dumps((True, {"chunks": "all mine"})))
+
+
+def lie_about_steps() -> ParsedDocument:
+    return lie(lambda outcome: replace(outcome, steps=()))
+
+
+def lie_about_the_failure() -> ParsedDocument:
+    failure = Failure("store", "CORRUPTED_FILE", "a step of the engine's own", None, permanent=True)
+    return lie(lambda outcome: replace(outcome, steps=(), content=None, failure=failure))
+
+
+def lie_about_artifacts() -> ParsedDocument:
+    def of_another(outcome: LegOutcome) -> LegOutcome:
+        return replace(outcome, steps=tuple(replace(step, ref=ref_of_another(step)) for step in outcome.steps))
+
+    def ref_of_another(step: StepOutcome) -> ArtifactRef | None:
+        return step.ref and replace(step.ref, step_key="0" * 64)
+
+    return lie(of_another)
+
+
+def lie_with_half_characters() -> ParsedDocument:
+    return lie(lambda outcome: with_chunks(outcome, text="half of one: \ud83d"))
+
+
+def lie_with_large_numbers() -> ParsedDocument:
+    return lie(lambda outcome: with_chunks(outcome, tokens=1 << 70))
+
+
+def lie_with_odd_types() -> ParsedDocument:
+    return lie(lambda outcome: with_chunks(outcome, headings=7))
+
+
+def lie_with_deep_metadata() -> ParsedDocument:
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    return lie(lambda outcome: replace(outcome, content=replace(outcome.content, metadata={"deep": deep})))
+
+
+def with_chunks(outcome: LegOutcome, **fields: Any) -> LegOutcome:
+    assert outcome.content is not None
+    chunks = tuple(replace(chunk, **fields) for chunk in outcome.content.chunks)
+    return replace(outcome, content=replace(outcome.content, chunks=chunks))
+
+
+def lie(change: Callable[[Any], LegOutcome]) -> ParsedDocument:
+    """Read well, and have this worker say something else of it, this once."""
+
+    def say(*args: Any, **kwargs: Any) -> LegOutcome:
+        worker.LegOutcome = LegOutcome  # type: ignore[misc]
+        return change(LegOutcome(*args, **kwargs))
+
+    worker.LegOutcome = say  # type: ignore[assignment, misc]
+    return told("What this says is not what is told of it.")
 
 
 def announce_a_terabyte() -> None:

@@ -16,6 +16,7 @@ from docmill.engine import worker
 from docmill.engine.answers import AnswerTooLarge
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
+from docmill.engine.sound import is_sound
 from docmill.engine.work import StepRow, Work
 from docmill.engine.worker_process import WorkerDied, ending
 from docmill.errors import (
@@ -185,9 +186,9 @@ class LegStage:
     def _outcome(self, work: Work, done: Done) -> LegOutcome | None:
         """The worker's answer, or what stands for it; None where the worker died and the document has tries left."""
         try:
-            outcome = done.future.result()
-            if not isinstance(outcome, LegOutcome):
-                raise TypeError(f"{type(outcome).__name__} is no outcome")
+            outcome: LegOutcome = done.future.result()
+            if not is_sound(outcome, work):
+                raise TypeError("it is no answer about this document")
             return outcome
         except TimeoutError:
             failure: DocumentError = DocumentTimeout(
