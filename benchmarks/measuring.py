@@ -1,4 +1,4 @@
-"""How benchmarks measure and what they give: interleaved rounds, medians, the memory of a process with all its children.
+"""How benchmarks measure and what they give: interleaved rounds, medians, memory of a process with all its children.
 
 Machines are noisy and get faster and slower within minutes. So what is compared runs in turns, round after round, and a
 figure is the median of the rounds' ratios, never of two runs made at different times.
@@ -64,7 +64,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that ended well: wall seconds, its output, and the most memory that it and all its children had at once.
+    """A command that ended well: wall seconds, its output, and the most memory that it and its children had at once.
 
     peak_bytes: proportional set size, in which pages that several processes share count once. 0 where not asked for.
     """
@@ -116,7 +116,9 @@ def run(
     stdout, stderr = process.communicate()
     seconds = time.perf_counter() - started
     if process.returncode not in codes:
-        raise SystemExit(f"{' '.join(map(os.fspath, command))} ended with {process.returncode}:\n{stderr[-3000:]}")
+        raise SystemExit(
+            f"{' '.join(os.fspath(part) for part in command)} ended with {process.returncode}:\n{stderr[-3000:]}"
+        )
     return Ran(seconds, stdout, peak.end() if peak else 0)
 
 
