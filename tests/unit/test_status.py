@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
+from sqlite3 import IntegrityError
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from docmill.domain.status import (
     STATUSES,

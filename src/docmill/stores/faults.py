@@ -72,7 +72,7 @@ def storage_error(error: BaseException, doing: str = "", *, home: Path | None = 
     """
     if isinstance(error, StorageError):
         return error
-    cause = getattr(error, "orig", None) or error  # sqlalchemy wraps what sqlite3 raised
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy, which makes the tables, wraps what sqlite3 raised
     found = _found(cause)
     if found is None:
         return None

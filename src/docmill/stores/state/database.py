@@ -1,47 +1,51 @@
-"""Opens state.db and hands out its transactions. Owns the connection settings, the schema version and the epoch."""
+"""Opens state.db and hands out its transactions. Owns the connection settings, the schema version and the epoch.
+
+Plain SQL on Python's own sqlite3: what the rows are is said by domain.records, and importing SQLModel to write them
+would cost each command a third of a second.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from sqlmodel import SQLModel
-
-from docmill import __version__, failpoints
-from docmill.domain import records
+from docmill import failpoints
 from docmill.errors import StaleEngine, StateLost
 from docmill.stores import schema_version
 from docmill.stores.faults import storage_error
 
 BUSY_TIMEOUT_S = 30.0
+_STATEMENTS = 256  # that a connection keeps prepared
 
 
 class Transaction:
-    """Statements inside one BEGIN IMMEDIATE. Parameters are positional; ``many`` returns the rows changed in all."""
+    """Statements inside one BEGIN IMMEDIATE. Parameters are positional; ``many`` returns the rows changed in all.
 
-    def __init__(self, connection: Connection) -> None:
+    ``rows`` gives named tuples of the columns.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        return self._connection.exec_driver_sql(sql, tuple(values)).rowcount
+        return self._connection.execute(sql, values).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        if not rows:
-            return 0
-        return self._connection.exec_driver_sql(sql, [tuple(row) for row in rows]).rowcount
+        return self._connection.executemany(sql, rows).rowcount if rows else 0
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        return list(self._connection.exec_driver_sql(sql, tuple(values)))
+        cursor = self._connection.execute(sql, values)
+        make = _maker(tuple(column[0] for column in cursor.description))
+        return [make(row) for row in cursor]
 
     def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        row = self._connection.exec_driver_sql(sql, tuple(values)).first()
+        row = self._connection.execute(sql, values).fetchone()
         return row[0] if row else None
 
     def insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -58,12 +62,21 @@ class Transaction:
         return int(self.value("SELECT last_insert_rowid()"))
 
 
+@lru_cache(maxsize=256)
+def _maker(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    make: Callable[[Any], Any] = namedtuple("Row", names, rename=True)._make  # type: ignore[attr-defined] # known only here
+    return make
+
+
 class State:
-    """The write side of one home. Cheap to make; opens the file at the first transaction."""
+    """The write side of one home. Cheap to make; opens the file at the first transaction.
+
+    Transactions of several threads have a connection each.
+    """
 
     def __init__(self, home: Path) -> None:
         self.path = home / "state.db"
-        self._engine: Engine | None = None
+        self._free: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None
 
     @classmethod
@@ -72,9 +85,11 @@ class State:
 
         To be called by one process at a time. Raises OSError or SQLAlchemy's errors where the disk does not allow it.
         """
+        from docmill.stores.state import tables
+
         fresh = home / f"state.db.new-{os.getpid()}"
         try:
-            cls._build(fresh)
+            tables.build(fresh)
             for log in ("state.db-wal", "state.db-shm"):  # SQLite would play a lost state's log into this one
                 (home / log).unlink(missing_ok=True)
             with failpoints.around("home.create"):
@@ -84,20 +99,6 @@ class State:
                 leftover.unlink(missing_ok=True)
         return cls(home)
 
-    @staticmethod
-    def _build(fresh: Path) -> None:
-        engine = make_engine(fresh)
-        try:
-            SQLModel.metadata.create_all(engine, tables=_tables())
-            with engine.connect() as connection:
-                create_triggers(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {schema_version.CURRENT}")
-                meta = [("engine_epoch", "0"), ("created_by", __version__)]
-                connection.exec_driver_sql("INSERT INTO home_meta VALUES (?, ?)", meta)
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            engine.dispose()
-
     @contextmanager
     def transaction(self, *, epoch: int | None = None) -> Iterator[Transaction]:
         """All or nothing. With ``epoch``, raises StaleEngine if a newer engine has taken over since.
@@ -105,23 +106,23 @@ class State:
         Raises StorageError where SQLite cannot write: locked for long, disk full, read-only, gone.
         """
         try:
-            with self._open().connect() as connection:
+            with self._lent() as connection:
                 self._require_same_file()
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.execute("BEGIN IMMEDIATE")
                 try:
                     transaction = Transaction(connection)
                     if epoch is not None:
                         _require_epoch(transaction, epoch)
                     yield transaction
                     with failpoints.around("state.commit"):
-                        connection.exec_driver_sql("COMMIT")
+                        connection.execute("COMMIT")
                 except BaseException:
-                    with suppress(OperationalError):  # SQLite has rolled back by itself where the disk was full
-                        connection.exec_driver_sql("ROLLBACK")
+                    with suppress(sqlite3.OperationalError):  # SQLite has rolled back by itself where the disk was full
+                        connection.execute("ROLLBACK")
                     raise
-        except IntegrityError:
+        except sqlite3.IntegrityError:
             raise  # our own mistake, not the disk's
-        except DatabaseError as error:
+        except sqlite3.DatabaseError as error:
             fault = storage_error(error, f"{self.path} cannot be written", home=self.path.parent)
             if fault is None:
                 raise
@@ -134,26 +135,41 @@ class State:
             return _epoch(tx)
 
     def close(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        while self._free:
+            self._free.pop().close()
+        self._file = None
 
-    def _open(self) -> Engine:
-        if self._engine is None:
-            if not self.path.is_file():
-                raise StateLost(f"{self.path} is gone")
-            file, engine = _identity(self.path), make_engine(self.path)
-            try:
-                with engine.connect() as connection:
-                    found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-                if found != schema_version.CURRENT:
-                    engine.dispose()
-                    schema_version.require_current(self.path.parent, found)
-            except BaseException:
-                engine.dispose()
-                raise
-            self._engine, self._file = engine, file
-        return self._engine
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        connection = self._free.pop() if self._free else self._open()
+        try:
+            yield connection
+        finally:
+            self._free.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.is_file():
+            raise StateLost(f"{self.path} is gone")
+        file = _identity(self.path)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,  # BEGIN and COMMIT are ours: a deferred one loses to other writers
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )
+        try:
+            configure(connection)
+            found = schema_version.version_of(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if found != schema_version.CURRENT:
+            connection.close()
+            schema_version.require_current(self.path.parent, found)
+            return self._open()
+        self._file = self._file or file
+        return connection
 
     def _require_same_file(self) -> None:
         """SQLite would go on writing into a file that has been deleted, and lose all of it."""
@@ -169,38 +185,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def create_triggers(connection: Connection) -> None:
-    """Make the triggers of the schema, anew where they are there already."""
-    for name, body in records.TRIGGERS.items():
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
-        connection.exec_driver_sql(f"CREATE TRIGGER {name} {body}")
-
-
-def _tables() -> list[Any]:
-    return [
-        getattr(records, name).__table__
-        for name in dir(records)
-        if isinstance(getattr(records, name), type) and hasattr(getattr(records, name), "__table__")
-    ]
-
-
-def make_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
-    """Connections to one file, with the settings that all writing to it needs."""
-    # AUTOCOMMIT leaves BEGIN and COMMIT to us: SQLAlchemy's own begin is a deferred one, which loses to other writers
-    # with "database is locked" however long the timeout is.
-    engine = create_engine(
-        f"sqlite:///{path}",
-        isolation_level="AUTOCOMMIT",
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
-        json_serializer=json.dumps,
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {int(foreign_keys)}"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+def configure(connection: sqlite3.Connection, *, foreign_keys: bool = True) -> None:
+    """The settings that all writing to state.db needs."""
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {int(foreign_keys)}"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _epoch(transaction: Transaction) -> int:

@@ -42,7 +42,7 @@ _AHEAD = (
 _MANY = 500  # well under SQLite's limit on the number of parameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Move:
     """One row that is to change its status. ``fields``: further columns to set; ``at``: when it happened."""
 

@@ -31,7 +31,7 @@ from docmill.domain.events import now
 from docmill.errors import EngineBusy, StorageError
 from docmill.stores import schema_version
 from docmill.stores.faults import storage_error
-from docmill.stores.state import database
+from docmill.stores.state import database, tables
 from docmill.stores.state.logs import log
 
 _SETTLE_SECONDS = 1.0  # how long the name in engine.lock may still be the last engine's
@@ -140,7 +140,7 @@ def _back_up(path: Path, found: int) -> Path:
 
 
 def _upgrade(path: Path, found: int, told: str) -> None:
-    engine = database.make_engine(path, foreign_keys=False)
+    engine = tables.make_engine(path, foreign_keys=False)
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -150,9 +150,9 @@ def _upgrade(path: Path, found: int, told: str) -> None:
                 for version in range(found + 1, schema_version.CURRENT + 1):
                     import_module(f"{__name__}.schema_{version}").upgrade(operations, connection)
                 _make_indexes(connection)
-                database.create_triggers(connection)
+                tables.create_triggers(connection)
                 _check(connection)
-                log(database.Transaction(connection), "info", f"brought {told}")
+                log(database.Transaction(_plain(connection)), "info", f"brought {told}")
                 connection.exec_driver_sql(f"PRAGMA user_version = {schema_version.CURRENT}")
                 with failpoints.around("migrate.commit"):
                     connection.exec_driver_sql("COMMIT")
@@ -162,6 +162,13 @@ def _upgrade(path: Path, found: int, told: str) -> None:
                 raise
     finally:
         engine.dispose()
+
+
+def _plain(connection: Connection) -> sqlite3.Connection:
+    """What SQLAlchemy's connection stands on."""
+    plain = connection.connection.dbapi_connection
+    assert isinstance(plain, sqlite3.Connection)
+    return plain
 
 
 def _drop_triggers(connection: Connection) -> None:
