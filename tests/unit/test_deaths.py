@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Mill
 from docmill import settings
-from docmill.engine import legs, worker_process
+from docmill.engine import verdicts, worker_process
 from docmill.engine.worker_process import WorkerDied, ending
 from docmill.engine.workers import Workers
 from docmill.errors import SettingsError
@@ -29,7 +29,7 @@ from docmill.service.pipelines import prepare
     ],
 )
 def test_a_document_that_takes_workers_down_is_told_why(died: WorkerDied, code: str, said: str) -> None:
-    error = legs._of_deaths(died, 3)
+    error = verdicts._of_deaths(died, 3)
     assert error.code == code
     assert said in error.message
 

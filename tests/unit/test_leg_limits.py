@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
-from docmill.domain.jobs import LegJob, StepJob
+from docmill.domain.jobs import LegJob, LegPlan
 from docmill.domain.params import EmbedParams, ParseParams
 from docmill.engine import sandbox, worker
 from docmill.engine.sandbox import Sandbox
@@ -17,7 +19,7 @@ def test_more_seconds_for_parsing_are_processor_seconds_too(
     given: list[int] = []
     monkeypatch.setattr(worker, "_limits", Sandbox(2**31, 120, 2**20))
     monkeypatch.setattr(sandbox, "allot_cpu", given.append)
-    step = StepJob("parse", "parse", "auto", ParseParams(max_seconds=seconds), "ab" * 32)
-    job = LegJob("/gone", "a.pdf", "/gone/a.pdf", ".pdf", "sha256-0", 1, 0, 0, {}, (step,), "hashing", EmbedParams())
-    assert worker.run_leg(job).failure is not None
+    plan = LegPlan((("parse", "parse", "auto", ParseParams(max_seconds=seconds)),), "hashing", EmbedParams())
+    job = LegJob("/gone", "a.pdf", "/gone/a.pdf", ".pdf", "sha256-0", 1, 0, 0, {}, ("ab" * 32,), (None,))
+    assert worker.run_leg(pickle.dumps(plan), job).failure is not None
     assert given == [allotted]

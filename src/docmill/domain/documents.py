@@ -38,7 +38,7 @@ class Block:
     header_end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Warning:  # noqa: A001 - the field's word; the builtin of this name is never wanted in these modules
     """Something that was not as it should be, though the document was read. ``degrades``: text may be missing."""
 
@@ -48,7 +48,7 @@ class Warning:  # noqa: A001 - the field's word; the builtin of this name is nev
     degrades: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """A file inside a document, which is a document of its own. ``name``: with ``/``, encoded as URIs are."""
 
@@ -107,7 +107,7 @@ class ParsedDocument:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunk:
     """A passage: what is embedded, stored, found and shown.
 
@@ -153,7 +153,7 @@ class Chunk:
         return cls(text, start, end, tokens, lead, context, tuple(headings), page_start, page_end)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChunkedDocument:
     """What remains of a document once it is cut: its passages, and what is told of it. The chunk step's artifact."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 CONTENT_PREFIX = "sha256-"
@@ -20,11 +20,15 @@ def document_id(source: str, uri: str, counter: int = 0) -> str:
     return _digest(source, uri, *([str(counter)] if counter else []))[:32]
 
 
-def step_key(upstream: str, step_type: str, plugin: str, version: str, params: dict[str, Any], model: str = "") -> str:
-    """What a step's output follows from: the key of the step before it (the content hash, for the first) and itself."""
-    return _digest(
-        json.dumps([upstream, step_type, plugin, version, params, model], sort_keys=True, separators=(",", ":"))
-    )
+def step_keys(
+    step_type: str, plugin: str, version: str, params: dict[str, Any], model: str = ""
+) -> Callable[[str], str]:
+    """What a step's output follows from: the key of the step before it (the content hash, for the first) and itself.
+
+    Gives the function from the one before to its own: what is its own is put into words once.
+    """
+    own = json.dumps([step_type, plugin, version, params, model], sort_keys=True, separators=(",", ":"))
+    return lambda upstream: _digest(f"[{json.dumps(upstream)},{own[1:]}")
 
 
 def text_key(fingerprint: str, text: str) -> bytes:

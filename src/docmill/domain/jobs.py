@@ -1,4 +1,8 @@
-"""What goes to a worker process and what comes back. Plain data: failures cross processes as values, not exceptions."""
+"""What goes to a worker process and what comes back. Plain data: failures cross processes as values, not exceptions.
+
+Frozen, but without slots: frozen classes with slots are pickled field by field in Python, which costs more than all
+else that is done to send them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from docmill.domain.params import EmbedParams, StepParams
 from docmill.errors import DocumentError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArtifactRef:
     """Which artifact, what its bytes must hash to, and when it was recorded (empty where it is not yet)."""
 
@@ -20,7 +24,7 @@ class ArtifactRef:
     created_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """Why a document failed, and where. ``permanent``: the same bytes and pipeline would fail again."""
 
@@ -36,7 +40,7 @@ class Failure:
         return cls(stage, error.code, error.message, error.hint, error.permanent, error.retried)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepJob:
     """One step of a leg. ``ref``: its output is there already and need only be read."""
 
@@ -48,9 +52,21 @@ class StepJob:
     ref: ArtifactRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class LegPlan:
+    """What is the same for all documents of a pipeline: the steps that a worker does in one go.
+
+    steps: name, type, method and parameters of each.
+    """
+
+    steps: tuple[tuple[str, str, str, StepParams], ...]
+    embed_method: str
+    embed_params: EmbedParams
+
+
+@dataclass(frozen=True)
 class LegJob:
-    """The steps of one document that a worker does in one go, from its file to its chunks.
+    """One document, and for each step of its pipeline's plan the key and the output that is there already, if any.
 
     depth: how many containers it lies in; expanded_bytes: what the outermost of them has been unpacked to so far.
     """
@@ -64,12 +80,11 @@ class LegJob:
     depth: int
     expanded_bytes: int
     metadata: dict[str, Any]
-    steps: tuple[StepJob, ...]
-    embed_method: str
-    embed_params: EmbedParams
+    keys: tuple[str, ...]
+    refs: tuple[ArtifactRef | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepOutcome:
     """``seconds`` of wall time; ``meta`` is kept with the step, JSON values only."""
 
@@ -83,7 +98,7 @@ class StepOutcome:
     assets: ArtifactRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LegOutcome:
     """The steps that were done, then either the chunks or the failure of the step after them."""
 

@@ -14,6 +14,7 @@ import pickle
 import traceback
 from dataclasses import is_dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from docmill.domain.failures import words_of
@@ -74,13 +75,18 @@ _MODULES = (builtins.__name__, DocmillError.__module__, __name__)
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """A class by its very name; a dotted one could lead anywhere."""
-        found: Any = None
-        if module in _MODULES or module.startswith("docmill.domain."):
-            found = vars(importlib.import_module(module)).get(name)
-        if isinstance(found, type) and found.__module__ == module and _harmless(found, module):
-            return found
-        raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}"[:200])
+        return _found(module, name)
+
+
+@lru_cache(maxsize=256)
+def _found(module: str, name: str) -> Any:
+    """A class by its very name; a dotted one could lead anywhere."""
+    found: Any = None
+    if module in _MODULES or module.startswith("docmill.domain."):
+        found = vars(importlib.import_module(module)).get(name)
+    if isinstance(found, type) and found.__module__ == module and _harmless(found, module):
+        return found
+    raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}"[:200])
 
 
 def _harmless(found: type, module: str) -> bool:

@@ -72,13 +72,13 @@ class Endings:
 
     def release(self, works: Iterable[Work]) -> None:
         """Back to pending, without burning an attempt. Vectors that were computed are in the cache."""
-        for work in works:
-            if not self._put_away(work):
-                continue
+        released = [work for work in works if self._put_away(work)]
+        for work in released:
             for row in work.steps.values():
                 if row.status == "running":
                     self._ledger.release_step(work, row)
-        self._ledger.flush()
+        if released:
+            self._ledger.flush()
 
     def _reread(self, work: Work) -> bool:
         """A file that changed under the engine is taken as it is now, unless it will not stand still."""

@@ -150,9 +150,12 @@ def _work(home: Path, group: GroupWork, row: Any, nesting: Nesting) -> Work:
 
 
 def _read_steps(tx: Transaction, works: Sequence[Work]) -> None:
-    for work in works:
-        rows = tx.rows(
-            "SELECT id, name, type, status, retry, retries FROM run_step WHERE run_id = ? ORDER BY number",
-            [work.run_id],
-        )
-        work.steps = {row.name: StepRow(*row) for row in rows}
+    by_run = {work.run_id: work for work in works}
+    marks = ", ".join("?" for _ in by_run)
+    sql = (
+        "SELECT run_id, id, name, type, status, retry, retries FROM run_step"  # noqa: S608 - question marks only
+        f" WHERE run_id IN ({marks}) ORDER BY run_id, number"
+    )
+    for run_id, *step in tx.rows(sql, list(by_run)):
+        row = StepRow(*step)
+        by_run[run_id].steps[row.name] = row

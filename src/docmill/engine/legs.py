@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docmill.domain.documents import ChunkedDocument
 from docmill.domain.events import now
-from docmill.domain.failures import tells_of_memory
-from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
+from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepOutcome
 from docmill.engine import worker
-from docmill.engine.answers import AnswerTooLarge
 from docmill.engine.ledger import Ledger
 from docmill.engine.pools import Done, Executor
 from docmill.engine.sound import is_sound
+from docmill.engine.verdicts import outcome_of
 from docmill.engine.work import StepRow, Work
-from docmill.engine.worker_process import WorkerDied, ending
-from docmill.errors import (
-    DamagedArtifact,
-    DefinitionError,
-    DocumentError,
-    DocumentTimeout,
-    FileTooLarge,
-    MissingError,
-    OutOfMemory,
-    ProcessingError,
-    WorkerCrashed,
-)
+from docmill.errors import DamagedArtifact, DefinitionError, MissingError
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.downloads import DownloadStore
 from docmill.stores.state import settling
-from docmill.stores.state.database import Transaction
 
-MOST_CRASHES = 3
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+# To hand a document to a worker and to hear of it takes longer than to read a small one. So where many wait, small ones
+# go together. What becomes of their worker is then nobody's fault: each is done again, alone.
+BUNDLED = 8
+BUNDLING_FROM = 64  # documents that wait
+SMALL_BYTES = 32 * 1024
+BUNDLE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """Documents of one pipeline that a worker has been given; most often one. ``future``: a list of outcomes."""
+
+    works: list[Work]
+
+    @property
+    def uri(self) -> str:
+        """For the log: what is printed may be about any of them."""
+        return ", ".join(work.uri for work in self.works)
 
 
 class LegStage:
@@ -68,7 +76,8 @@ class LegStage:
         self._failed = failed
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
         self._suspects: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
-        self._same: dict[str, list[Work]] = {}
+        self._keys: set[str] = set()  # of the chunks that are under way
+        self._same: dict[str, list[Work]] = {}  # documents that wait for those
         self._unpacked: Counter[tuple[int, str]] = Counter()  # bytes, by group and outermost container
         self.running: dict[int, Work] = {}
         self.hold = False  # begin no further leg: the stages behind have enough to do
@@ -94,10 +103,10 @@ class LegStage:
                 refs = {key: ref for key, ref in refs.items() if key not in work.keys.values()}
             if content is not None:
                 self._reuse(work, content)
-            elif chunk_key in self._same:
-                self._same[chunk_key].append(work)
+            elif chunk_key in self._keys:
+                self._same.setdefault(chunk_key, []).append(work)
             else:
-                self._same[chunk_key] = []
+                self._keys.add(chunk_key)
                 (self._suspects if work.crashes else self._queue).append((work, refs))
         self.dispatch()
 
@@ -106,20 +115,37 @@ class LegStage:
         if any(work.crashes for work in self.running.values()):
             return
         while self._queue and len(self.running) < self._at_once and not self.hold:
-            self._begin(*self._queue.popleft(), self._executor())
+            self._submit(self._next(), self._executor())
         if self._suspects and not self._queue and not self.running:
-            self._begin(*self._suspects.popleft(), self._alone())
+            self._submit([self._suspects.popleft()], self._alone())
 
-    def _begin(self, work: Work, refs: dict[str, ArtifactRef], executor: Executor) -> None:
+    def _next(self) -> list[tuple[Work, dict[str, ArtifactRef]]]:
+        many = len(self._queue) >= BUNDLING_FROM
+        taken = [self._queue.popleft()]
+        first = taken[0][0]
+        if many and _is_small(first):
+            while len(taken) < BUNDLED and _is_small(self._queue[0][0]) and _go_together(first, self._queue[0][0]):
+                taken.append(self._queue.popleft())
+        return taken
+
+    def _submit(self, taken: list[tuple[Work, dict[str, ArtifactRef]]], executor: Executor) -> None:
+        works = [work for work, _refs in taken]
+        jobs = [self._begun(work, refs) for work, refs in taken]
+        pipeline = works[0].pipeline
+        limit = pipeline.leg_timeout_s if len(works) == 1 else min(pipeline.leg_timeout_s, BUNDLE_SECONDS)
+        future = executor.submit(Bundle(works), worker.run_legs, pipeline.leg_plan, jobs, timeout=limit)
+        for work in works:
+            work.future = future
+            self.running[work.run_id] = work
+
+    def _begun(self, work: Work, refs: dict[str, ArtifactRef]) -> LegJob:
         leg = [work.steps[step.name] for step in work.pipeline.leg]
         for row in work.steps.values():
             if row.status == "completed":  # by an earlier engine or attempt: it is gone through again
                 self._ledger.reopen_step(work, row)
         if leg[0].status != "running":
             self._ledger.start_step(work, leg[0])
-        job = self._job(work, refs)
-        work.future = executor.submit(work, worker.run_leg, job, timeout=work.pipeline.leg_timeout_s)
-        self.running[work.run_id] = work
+        return self._job(work, refs)
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's documents that wait out again. Those that run are left to end, or to :meth:`kill`."""
@@ -153,18 +179,32 @@ class LegStage:
     def _promote(self, work: Work, refs: dict[str, ArtifactRef]) -> None:
         """Another group's document of the same bytes takes the place of one that is dropped."""
         key = work.keys[work.pipeline.chunk_name]
+        self._keys.discard(key)
         same = self._same.pop(key, [])
         if same:
+            self._keys.add(key)
             self._same[key] = same[1:]
             self._queue.append((same[0], refs))
 
     def done(self, done: Done) -> None:
-        work: Work = done.tag
-        if work.future is not done.future or self.running.get(work.run_id) is not work:
-            return  # taken back: whatever became of it is not wanted any more
+        """What was taken back meanwhile is passed over: whatever became of it is not wanted any more."""
+        bundle: Bundle = done.tag
+        outcomes = _outcomes(bundle, done.future) if len(bundle.works) > 1 else []
+        for number, work in enumerate(bundle.works):
+            if work.future is done.future and self.running.get(work.run_id) is work:
+                if len(bundle.works) == 1:
+                    outcome = outcome_of(work, done, self._ledger)
+                else:
+                    outcome = outcomes[number] if number < len(outcomes) else None
+                    work.alone = outcome is None
+                self._settle(work, outcome)
+        self.dispatch()
+
+    def _settle(self, work: Work, outcome: LegOutcome | None) -> None:
         del self.running[work.run_id]
-        same = self._same.pop(work.keys[work.pipeline.chunk_name], [])
-        outcome = self._outcome(work, done)
+        chunk_key = work.keys[work.pipeline.chunk_name]
+        self._keys.discard(chunk_key)
+        same = self._same.pop(chunk_key, [])
         if outcome is None:
             self._again(work, same)
             return
@@ -181,53 +221,6 @@ class LegStage:
             assert outcome.failure is not None
             self._failed(work, work.steps[outcome.failure.stage], outcome.failure, outcome.failed_at or now())
             self.add(same)  # the same bytes at another path may fare better
-        self.dispatch()
-
-    def _outcome(self, work: Work, done: Done) -> LegOutcome | None:
-        """The worker's answer, or what stands for it; None where the worker died and the document has tries left."""
-        try:
-            outcome: LegOutcome = done.future.result()
-            if not is_sound(outcome, work):
-                raise TypeError("it is no answer about this document")
-            return outcome
-        except TimeoutError:
-            failure: DocumentError = DocumentTimeout(
-                f"it took longer than {work.pipeline.leg_timeout_s:.0f} s", hint="raise timeout_s in the workflow"
-            )
-        except (MissingError, DefinitionError):
-            raise  # the disk, the model or a plug-in is gone: no document's fault
-        except WorkerDied as error:
-            if error.exitcode == -signal.SIGXCPU:
-                failure = DocumentTimeout(
-                    "it used up the processor time of a document", hint="raise DOCMILL_WORKER_CPU_S"
-                )
-                return self._ended(work, failure)
-            work.crashes += 1
-            crashes, run = work.crashes, work.run_id
-            self._ledger.after(lambda tx: _count_crashes(tx, run, crashes))
-            died = f"{work.uri}: its worker died"
-            words = error.words or None
-            self._ledger.log(
-                work,
-                "warning",
-                died,
-                exit_code=error.exitcode,
-                last_words=words,
-                starved=error.starved,
-                crashes=crashes,
-            )
-            if crashes < MOST_CRASHES:
-                return None
-            failure = _of_deaths(error, crashes)
-        except AnswerTooLarge as error:
-            failure = FileTooLarge(f"its passages are too many: {error}", hint="lower parse.max_characters")
-        except Exception as error:  # noqa: BLE001 - an answer that could not be sent is this document's outcome
-            failure = ProcessingError(f"its worker could not answer: {type(error).__name__}: {str(error)[:300]}")
-        return self._ended(work, failure)
-
-    def _ended(self, work: Work, error: DocumentError) -> LegOutcome:
-        """What stands for an answer that never came. The step is the one that was begun: more is not known."""
-        return LegOutcome("", (), failure=Failure.of(work.pipeline.leg[0].name, error), failed_at=now())
 
     def _again(self, work: Work, same: list[Work]) -> None:
         """Once more, from the start. A crash burns no attempt."""
@@ -284,19 +277,11 @@ class LegStage:
 
     def _job(self, work: Work, refs: dict[str, ArtifactRef]) -> LegJob:
         pipeline = work.pipeline
-        steps = tuple(
-            StepJob(
-                step.name,
-                step.type,
-                step.method,
-                step.params,
-                work.keys[step.name],
-                _usable(work, step.type, refs.get(work.keys[step.name]))
-                if step.name in pipeline.stored and step.name != pipeline.chunk_name
-                else None,
-            )
+        there = pipeline.stored - {pipeline.chunk_name}
+        parts = [
+            _usable(work, step.type, refs.get(work.keys[step.name])) if step.name in there else None
             for step in pipeline.leg
-        )
+        ]
         return LegJob(
             self._home,
             work.uri,
@@ -307,29 +292,35 @@ class LegStage:
             work.nesting.depth,
             self._unpacked_so_far(work),
             work.meta,
-            steps,
-            pipeline.embed.method,
-            pipeline.embed_params,
+            tuple(work.keys[step.name] for step in pipeline.leg),
+            tuple(parts),
         )
 
 
-def _of_deaths(last: WorkerDied, deaths: int) -> DocumentError:
-    """Of a document that takes workers down, also alone: why, as far as it shows."""
-    said = f": {last.words}" if last.words else ""
-    if last.starved:
-        return OutOfMemory(
-            f"the machine ran out of memory and ended its worker, {deaths} times", hint="give the machine more memory"
-        )
-    if last.exitcode < 0 and tells_of_memory(last.words):
-        return OutOfMemory(f"its worker ran out of memory and ended{said}", hint="raise DOCMILL_WORKER_MEMORY_BYTES")
-    return WorkerCrashed(f"it took {deaths} workers down ({ending(last.exitcode)}){said}")
+def _outcomes(bundle: Bundle, future: Future[list[LegOutcome]]) -> list[LegOutcome]:
+    """Those that can be believed, from the front. Raises what is no document's fault."""
+    sound: list[LegOutcome] = []
+    try:
+        for outcome, work in zip(future.result(), bundle.works, strict=False):
+            if not is_sound(outcome, work):
+                break
+            sound.append(outcome)
+    except (MissingError, DefinitionError):
+        raise
+    except Exception:  # noqa: BLE001 - the death or the silence of a worker: whose fault it was, each alone will show
+        return sound
+    return sound
+
+
+def _is_small(work: Work) -> bool:
+    return work.size_bytes <= SMALL_BYTES and not work.alone
+
+
+def _go_together(one: Work, other: Work) -> bool:
+    return one.group is other.group and one.profile == other.profile
 
 
 def _usable(work: Work, step_type: str, ref: ArtifactRef | None) -> ArtifactRef | None:
     """An artifact, unless its group asked for new ones and it is older than that."""
     group = work.group
     return None if ref and step_type in group.no_cache and ref.created_at < group.created_at else ref
-
-
-def _count_crashes(tx: Transaction, run_id: int, crashes: int) -> None:
-    tx.run("UPDATE run SET crashes = ? WHERE id = ?", [crashes, run_id])

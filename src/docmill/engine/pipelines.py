@@ -7,6 +7,8 @@ the YAML meanwhile. A plug-in that has another version by then shows in the keys
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from docmill import definitions, registry
 from docmill.domain import identity
 from docmill.domain.contracts import Embedder, ModelInfo
+from docmill.domain.jobs import LegPlan
 from docmill.domain.params import EmbedParams, ParseParams, StoreParams
 from docmill.domain.planning import PlannedGroup, PlannedStep, RowsKeys
 from docmill.domain.workflow import Pipeline, ResolvedStep, StepType
@@ -47,6 +50,12 @@ class CompiledPipeline:
     def leg(self) -> tuple[ResolvedStep, ...]:
         """The steps that a document worker does in one go."""
         return tuple(step for step in self.definition.steps if step.type in _LEG)
+
+    @cached_property
+    def leg_plan(self) -> bytes:
+        """What a worker needs to know for all documents, pickled once; it reads the same bytes once, too."""
+        steps = tuple((step.name, step.type.value, step.method, step.params) for step in self.leg)
+        return pickle.dumps(LegPlan(steps, self.embed.method, self.embed_params))
 
     @cached_property
     def stored(self) -> frozenset[str]:
@@ -100,6 +109,11 @@ class CompiledPipeline:
         return self.store_params.database
 
     @cached_property
+    def embedder_key(self) -> str:
+        """The same for pipelines whose texts can be embedded together."""
+        return f"{self.embed.method} {self.model.fingerprint}"
+
+    @cached_property
     def leg_timeout_s(self) -> float:
         """The hard limit of a document's time in a worker."""
         return sum(step.timeout_s or DEFAULT_TIMEOUT_S for step in self.leg)
@@ -129,12 +143,22 @@ class CompiledPipeline:
         for step in self.definition.steps:
             if step.type is StepType.CHUNK and meta:
                 upstream = f"{upstream} {json.dumps(meta, sort_keys=True)}"
-            model = self.model.fingerprint if step.type in (StepType.CHUNK, StepType.EMBED, StepType.STORE) else ""
-            upstream = identity.step_key(
-                upstream, step.type.value, step.method, step.version, step.params.key_fields(), model
-            )
-            keys[step.name] = upstream
+            upstream = keys[step.name] = self._key_makers[step.name](upstream)
         return keys
+
+    @cached_property
+    def _key_makers(self) -> dict[str, Callable[[str], str]]:
+        modelled = (StepType.CHUNK, StepType.EMBED, StepType.STORE)
+        return {
+            step.name: identity.step_keys(
+                step.type.value,
+                step.method,
+                step.version,
+                step.params.key_fields(),
+                self.model.fingerprint if step.type in modelled else "",
+            )
+            for step in self.definition.steps
+        }
 
     @cached_property
     def record(self) -> str:

@@ -17,12 +17,11 @@ from docmill.engine import worker
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.printed import WorkerLog
 from docmill.engine.sandbox import Sandbox
-from docmill.engine.work import Work
 from docmill.engine.workers import Workers
 from docmill.settings import Settings
 
 THREADS = 1  # of an embed worker: one thread a process and a process a core use the cores best
-LEGS_PER_WORKER = 500  # a worker is replaced then: libraries leak
+LEGS_PER_WORKER = 5_000  # a worker is replaced then, or once its memory has grown: libraries leak
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Pools:
         if tag is None:
             self._log.add_once("a worker that starts", text)
         else:
-            self._log.add(tag.uri if isinstance(tag, Work) else "embedding", text)
+            self._log.add(getattr(tag, "uri", "embedding"), text)
 
     def _done(self, tag: Any, future: Future[Any]) -> None:
         self._results.put(Done(tag, future))

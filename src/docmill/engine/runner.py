@@ -10,7 +10,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +22,7 @@ from docmill.engine import intake, recovery
 from docmill.engine.embedding import EmbedStage
 from docmill.engine.endings import Endings
 from docmill.engine.ledger import Ledger
-from docmill.engine.legs import LegStage
+from docmill.engine.legs import Bundle, LegStage
 from docmill.engine.notices import Notices
 from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
@@ -39,8 +39,12 @@ from docmill.stores.state.database import Transaction
 
 LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
 WAIT_SECONDS = 0.1
+GATHER_SECONDS = 0.01
+MANY = 32  # documents
 MOST_ACTIVE = 1024  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
+CLAIM_BELOW = 256  # documents that wait for a worker or are at one
+LEGS_AHEAD = 64  # documents handed out for each worker: none stands still while results are gathered and written
 PROGRESS_SECONDS = 0.1
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
@@ -94,7 +98,7 @@ class Runner:
             ArtifactStore(home),
             self.pools.documents,
             self.pools.solo,
-            at_once=settings.document_workers * 2,
+            at_once=settings.document_workers * LEGS_AHEAD,
             chunked=self._chunked.append,
             failed=self.endings.failed,
         )
@@ -155,7 +159,7 @@ class Runner:
         backlog = self._backlog()
         for group in self._in_turn():
             room = min(MOST_ACTIVE - len(self.active), 256)
-            if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > 64:
+            if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > CLAIM_BELOW:
                 continue
             if time.monotonic() < group.claim_after:
                 continue
@@ -193,11 +197,13 @@ class Runner:
     def _feed(self) -> None:
         self.endings.release([work for work in self._chunked if work.group.halt])
         chunked, self._chunked[:] = [work for work in self._chunked if not work.group.halt], []
-        for stage in {id(s): s for s in (self._embed_stage(work.group) for work in chunked)}.values():
-            stage.add([work for work in chunked if self._embed_stage(work.group) is stage])
+        by_stage: dict[EmbedStage, list[Work]] = defaultdict(list)
         for work in chunked:
             assert work.content is not None
             work.group.chunks_total += len(work.content.chunks)
+            by_stage[self._embed_stage(work.group)].append(work)
+        for stage, works in by_stage.items():
+            stage.add(works)
         for stage in self.embeds.values():
             stage.dispatch(more_to_come=len(self.legs) > 0)
         self.legs.hold = self._backlog() > MOST_BACKLOG
@@ -210,11 +216,16 @@ class Runner:
                 stage.flush()
 
     def _collect(self) -> None:
-        """Wait a moment for results, then take all that are there."""
+        """Wait a moment for results, then take all that are there.
+
+        Where many documents are under way, a little longer: what comes together is looked up and written together.
+        """
         if not self.active and not self.groups:
             return
         try:
             done = self.results.get(timeout=WAIT_SECONDS)
+            if len(self.active) > MANY:
+                time.sleep(GATHER_SECONDS)
             while True:
                 self._take(done)
                 done = self.results.get_nowait()
@@ -222,7 +233,7 @@ class Runner:
             return
 
     def _take(self, done: Done) -> None:
-        if isinstance(done.tag, Work):
+        if isinstance(done.tag, Bundle):
             self.legs.done(done)
             return
         try:
@@ -319,7 +330,7 @@ class Runner:
 
     def _embed_stage(self, group: GroupWork) -> EmbedStage:
         pipeline = group.pipeline
-        name = f"{pipeline.embed.method} {pipeline.model.fingerprint}"
+        name = pipeline.embedder_key
         if name not in self.embeds:
             workers = self.settings.embed_workers if group.remaining > 2 else 1
 

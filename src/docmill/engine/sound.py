@@ -96,13 +96,13 @@ def _is_failure(failure: Any, leg: list[str]) -> bool:
 def _are_texts(*values: Any) -> bool:
     """Text that can be written: SQLite, JSON and Arrow refuse halves of a character."""
     try:
-        return all(type(each) is str and each.encode() is not None for each in values)
+        return {*map(type, values)} <= {str} and "".join(values).encode() is not None
     except UnicodeEncodeError:
         return False
 
 
 def _are_counts(*values: Any) -> bool:
-    return all(type(each) is int and 0 <= each < _MOST for each in values)
+    return {*map(type, values)} <= {int} and all(0 <= each < _MOST for each in values)
 
 
 def _is_size(value: Any) -> bool:
@@ -111,6 +111,6 @@ def _is_size(value: Any) -> bool:
 
 def _is_record(value: Any) -> bool:
     try:
-        return type(value) is dict and _are_texts(json.dumps(value, ensure_ascii=False))
+        return value == {} or (type(value) is dict and _are_texts(json.dumps(value, ensure_ascii=False)))
     except (TypeError, ValueError, RecursionError):
         return False

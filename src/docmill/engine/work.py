@@ -26,7 +26,7 @@ class Nesting(NamedTuple):
     expanded_bytes: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class GroupWork:
     """A running group. ``halt``: hand out no more of it, for a pause or a cancel. ``active``: documents in memory.
 
@@ -113,7 +113,7 @@ class StepRow:
     retries: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Work:
     """One document on its way through its run."""
 
@@ -144,6 +144,7 @@ class Work:
     ready_since: float = 0.0
     future: Future[Any] | None = None
     failure: Failure | None = None
+    alone: bool = False  # not to be given to a worker together with others
 
     @property
     def pipeline(self) -> CompiledPipeline:

@@ -9,10 +9,12 @@ import contextlib
 import errno
 import math
 import os
+import pickle
 import posixpath
 import sys
 import time
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from docmill.domain.documents import ChunkedDocument, ParsedDocument
 from docmill.domain.events import now
 from docmill.domain.failures import is_out_of_memory, words_of
 from docmill.domain.identity import assets_key
-from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, StepJob, StepOutcome
+from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, LegPlan, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams, ParseParams
 from docmill.engine import sandbox
 from docmill.engine.sandbox import Sandbox
@@ -72,15 +74,30 @@ def start_embed_worker(parent: int, method: str, params: EmbedParams, threads: i
         embed.session(method, params, threads)
 
 
-def run_leg(job: LegJob) -> LegOutcome:
-    """Everything of one document up to its chunks. Raises what is no document's fault: disk, model or plug-in gone."""
+def run_legs(pickled: bytes, jobs: list[LegJob]) -> list[LegOutcome]:
+    """One after the other. Fewer outcomes than jobs where the next document should have a fresh worker."""
+    outcomes: list[LegOutcome] = []
+    for job in jobs:
+        outcomes.append(run_leg(pickled, job))
+        if len(jobs) > 1 and _is_near_the_limit():
+            break
+    return outcomes
+
+
+def run_leg(pickled: bytes, job: LegJob) -> LegOutcome:
+    """Everything of one document up to its chunks. Raises what is no document's fault: disk, model or plug-in gone.
+
+    ``pickled``: a LegPlan.
+    """
+    plan = _plan(pickled)
+    steps = [StepJob(*step, key, ref) for step, key, ref in zip(plan.steps, job.keys, job.refs, strict=True)]
     if _limits is not None:
-        extra = sum(step.params.extra_seconds for step in job.steps if isinstance(step.params, ParseParams))
+        extra = sum(step.params.extra_seconds for step in steps if isinstance(step.params, ParseParams))
         sandbox.allot_cpu(_limits.cpu_s + math.ceil(extra))
-    leg = _Leg(job)
+    leg = _Leg(plan, job)
     worker = f"worker-{os.getpid()}"
     try:
-        for step in job.steps:
+        for step in steps:
             try:
                 leg.run(step)
             except Exception as error:  # noqa: BLE001 - whatever a library raises is this document's outcome
@@ -89,6 +106,17 @@ def run_leg(job: LegJob) -> LegOutcome:
     finally:
         leg.close()
     return LegOutcome(worker, tuple(leg.done), content=leg.content)
+
+
+@lru_cache(maxsize=2)
+def _artifacts(home: str) -> ArtifactStore:
+    return ArtifactStore(Path(home))
+
+
+@lru_cache(maxsize=16)
+def _plan(pickled: bytes) -> LegPlan:
+    plan: LegPlan = pickle.loads(pickled)  # noqa: S301 - the engine wrote it
+    return plan
 
 
 def _as_document_error(step: StepJob, error: Exception) -> DocumentError:
@@ -138,7 +166,11 @@ def _was_out_of_memory(error: BaseException) -> bool:
     """
     if is_out_of_memory(error):
         return True
-    peak = sandbox.peak_memory_bytes()
+    return _is_near_the_limit()
+
+
+def _is_near_the_limit() -> bool:
+    peak = sandbox.peak_memory_bytes() if _limits is not None else None
     return _limits is not None and peak is not None and peak > _NEAR_THE_LIMIT * _limits.memory_bytes
 
 
@@ -152,9 +184,10 @@ def run_embed(method: str, params: EmbedParams, threads: int, texts: list[str]) 
 class _Leg:
     """One document on its way through the steps of a leg."""
 
-    def __init__(self, job: LegJob) -> None:
+    def __init__(self, plan: LegPlan, job: LegJob) -> None:
+        self.plan = plan
         self.job = job
-        self.artifacts = ArtifactStore(Path(job.home))
+        self.artifacts = _artifacts(job.home)
         self.path = Path(job.path)
         self.held: HeldFile | None = None
         self.done: list[StepOutcome] = []
@@ -241,7 +274,7 @@ class _Leg:
         from docmill.steps.chunk import chunk, tokenizer_of
 
         assert self.parsed is not None
-        tokenizer = tokenizer_of(self.job.embed_method, self.job.embed_params)
+        tokenizer = tokenizer_of(self.plan.embed_method, self.plan.embed_params)
         self.content = chunk(self.parsed, step.method, step.params, tokenizer, self.job.metadata)  # type: ignore[arg-type] # the planner pairs each type with its params
         ref = self.artifacts.write(step.key, self.content.to_json())
         return False, ref, {"chunks": len(self.content.chunks)}

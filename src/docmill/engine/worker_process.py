@@ -18,6 +18,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from docmill.engine import answers
@@ -33,6 +34,7 @@ living: set[WorkerProcess] = set()  # of all pools
 _EXIT_SECONDS = 2.0
 _LENGTH = struct.Struct("!Q")  # stands before each message of a worker
 _READ_BYTES = 1024 * 1024
+_STATUS_BYTES = 8192
 _RESIDENT_SHARE, _PEAK_SHARE = 0.5, 0.75
 
 
@@ -105,12 +107,15 @@ class WorkerProcess:
         self._inbox = _Inbox(connection)
         self._killings = killings_for_memory()
         self._pidfd: int | None = None
+        self._heard = DefaultSelector()
 
     def start(self) -> None:
         self.process.start()
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self._pidfd = os.pidfd_open(self.process.pid)
+        for descriptor in (self.connection.fileno(), self.printed.fileno(), self._ended):
+            self._heard.register(descriptor, EVENT_READ)
         living.add(self)
 
     def begin(self, message: bytes) -> None:
@@ -138,15 +143,19 @@ class WorkerProcess:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
-            inbox, printed = self.connection.fileno(), self.printed.fileno()
-            ready = wait([inbox, self._ended, *([printed] if self.printed.open else [])], left)
-            if printed in ready:
-                self.printed.drain()
-            if inbox in ready:
+            ready = {key.fd for key, _events in self._heard.select(left)}
+            if self.printed.fileno() in ready:
+                self._drain()
+            if self.connection.fileno() in ready:
                 self._fill()
             elif self._ended in ready:
                 raise EOFError
         return message
+
+    def _drain(self) -> None:
+        self.printed.drain()
+        if not self.printed.open:
+            self._heard.unregister(self.printed.fileno())
 
     def _fill(self) -> None:
         try:
@@ -166,7 +175,8 @@ class WorkerProcess:
         if not memory_bytes:
             return False
         try:
-            status = Path(f"/proc/{self.process.pid}/status").read_bytes()
+            with open(f"/proc/{self.process.pid}/status", "rb", buffering=0) as stream:  # noqa: PTH123 - after each task
+                status = stream.read(_STATUS_BYTES)
         except OSError:
             return False  # a system that does not tell, or a process that has ended, which shows soon enough
         sizes = {name: int(size) * 1024 for name, size in re.findall(rb"(VmPeak|VmRSS):\s*(\d+) kB", status)}
@@ -179,6 +189,7 @@ class WorkerProcess:
         self.end_what_it_left(even_alive=True)
         self.process.join()
         living.discard(self)
+        self._heard.close()
         exitcode: int = self.process.exitcode
         self.process.close()
         if self._pidfd is not None:
@@ -224,7 +235,8 @@ def serve(pipe: Connection, prints: Connection, start: Callable[..., None], args
 
 
 def _say(pipe: Connection, message: bytes) -> None:
-    for part in (_LENGTH.pack(len(message)), message):
+    length = _LENGTH.pack(len(message))
+    for part in (length + message,) if len(message) < _READ_BYTES else (length, message):
         rest = memoryview(part)
         while rest:
             rest = rest[os.write(pipe.fileno(), rest) :]

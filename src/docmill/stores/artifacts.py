@@ -28,7 +28,6 @@ _LEVEL = 1  # text shrinks to a third at 100 MB/s; higher levels cost more than 
 class ArtifactStore:
     def __init__(self, home: Path) -> None:
         self.folder = home / "artifacts"
-        self._new = self.folder / "new"
 
     def path(self, step_key: str) -> Path:
         return self.folder / step_key[:2] / step_key
@@ -40,18 +39,15 @@ class ArtifactStore:
 
     def write_bytes(self, step_key: str, data: bytes) -> ArtifactRef:
         """Store ``data`` as it is."""
-        path = self.path(step_key)
-        temporary = self._new / f"{step_key}.{os.getpid()}.new"
+        temporary = f"{self.folder}/new/{step_key}.{os.getpid()}.new"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._new.mkdir(exist_ok=True)
             with failpoints.around("artifact.write"):
-                temporary.write_bytes(data)
+                _write(temporary, data)
             with failpoints.around("artifact.rename"):
-                temporary.replace(path)
+                _rename(temporary, f"{self.folder}/{step_key[:2]}/{step_key}")
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)
             doing = f"an artifact cannot be written under {self.folder}"
             fault = storage_error(OSError(error.errno, error.strerror), doing)  # the temporary file's name helps nobody
             raise fault or StorageError(f"{doing}: {error.strerror}", hint="check the disk") from error
@@ -77,4 +73,30 @@ class ArtifactStore:
 
     def unfinished(self) -> list[Path]:
         """Files that somebody is writing, or died writing. One folder holds them all, so that a look at it is quick."""
-        return list(self._new.glob("*.new"))
+        return list((self.folder / "new").glob("*.new"))
+
+
+# Plain text and descriptors, and folders made only where they lack: two of these are written for each document.
+
+
+def _write(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, flags, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
+
+
+def _rename(path: str, to: str) -> None:
+    try:
+        os.replace(path, to)  # noqa: PTH105 - see above
+    except FileNotFoundError:
+        Path(to).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).replace(to)
