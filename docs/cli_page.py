@@ -21,9 +21,9 @@ def page() -> str:
     os.environ["NO_COLOR"] = "1"
     import typer
 
-    from docmill.cli.app import app
+    from docmill.cli.app import build
 
-    return HEAD + "\n".join(_sections(typer.main.get_command(app), ["docmill"]))
+    return HEAD + "\n".join(_sections(typer.main.get_command(build()), ["docmill"]))
 
 
 def _sections(command: Any, path: list[str]) -> list[str]:

@@ -2,8 +2,10 @@
 
 
 def main() -> None:
+    import os
     import sys
 
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look through all packages for some
     from docmill.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

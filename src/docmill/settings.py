@@ -10,14 +10,14 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from docmill.errors import HomeNotFound, SettingsError, StateLost
 
 HOME_NAME = ".docmill"
+PREFIX = "DOCMILL_"
 
 
 def _cores() -> int:
@@ -25,15 +25,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DOCMILL_", extra="ignore", frozen=True)
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     home: Path | None = Field(None, description="the home folder; without it the nearest .docmill upwards")
     document_workers: int = Field(default_factory=_cores, ge=1, le=256, description="processes that parse and chunk")
     embed_workers: int = Field(default_factory=_cores, ge=1, le=256, description="processes that embed, a thread each")
     worker_memory_bytes: int = Field(2 * 1024**3, ge=512 * 1024**2, description="address space of a document worker")
     worker_file_bytes: int = Field(2 * 1024**3, ge=1024**2, description="largest file that a document worker may write")
-    worker_env: Annotated[tuple[str, ...], NoDecode] = Field(
+    worker_env: tuple[str, ...] = Field(
         (),
         description="environment variables, or patterns, that document workers keep for plug-ins; JSON list or commas",
     )
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     lock_timeout: float | None = Field(None, ge=0, description="seconds to wait for another engine; none: forever")
     take_over: bool = Field(default=False, description="end another engine that is at work in the home")
     max_minutes: float | None = Field(None, ge=0, description="minutes after which work stops cleanly; none: no limit")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: tuple[str, ...] = Field(
         (), description="hosts, or host:port, that may be asked though they are not public; JSON list or commas"
     )
     download_max_bytes: int = Field(256 * 1024**2, ge=1, description="what is larger is not fetched from the web")
@@ -93,7 +93,9 @@ def _listed(given: Any) -> tuple[str, ...]:
 
 def build(**flags: Any) -> Settings:
     """Settings from flags that are not None, over the environment. Raises SettingsError naming each bad value."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    names = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    given: dict[str, Any] = {names[each]: value for each, value in os.environ.items() if each in names}
+    given |= {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from docmill.cli.app import app
+from docmill.cli.app import build
 
 HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "fastembed", "onnxruntime", "numpy", "yaml", "docmill.service")
 
@@ -21,7 +21,7 @@ def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from walk(child, (*path, name))
 
 
-COMMANDS = dict(walk(typer.main.get_command(app)))
+COMMANDS = dict(walk(typer.main.get_command(build())))
 LEAVES = [path for path, command in COMMANDS.items() if not hasattr(command, "commands")]
 
 

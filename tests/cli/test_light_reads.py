@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docmill import settings
+from docmill.domain import results
 from docmill.service import batches
 from docmill.service.home import init
 
@@ -65,3 +66,22 @@ def test_reading_imports_nothing_heavy(home: Path, command: tuple[str, ...], jso
         check=True,
     )
     assert done.stderr.splitlines()[-1] == "0"
+
+
+def test_every_name_of_the_results_can_be_imported():
+    for name in results.__all__:
+        assert getattr(results, name).__name__ == name
+    assert set(results.__all__) == set(results._MODULES)
+
+
+@pytest.mark.parametrize("before", [[], ["--home", "status"], ["-q", "--home=x", "--json"]])
+def test_a_command_imports_no_other_command(before: list[str]) -> None:
+    """Also behind an option whose value is the name of one."""
+    program = "import sys\nfrom docmill.cli.app import run\nrun(sys.argv[1:])\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *before, "active", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "docmill active" in done.stdout
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "docmill.cli.following" in loaded
+    assert not {"docmill.cli.everyday", "docmill.cli.batch", "docmill.cli.plan"} & set(loaded)

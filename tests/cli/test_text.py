@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import pkgutil
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from docmill.cli import output
+from docmill.cli import text as texts
 from docmill.cli.console import write_text
 from docmill.cli.degraded import judged
-from docmill.cli.text import View, render
+from docmill.cli.text import View, dispatch, render
 from docmill.domain import results as r
 
 AT, LATER = "2026-01-31T12:00:00.000Z", "2026-01-31T12:03:20.000Z"
@@ -507,8 +510,12 @@ def test_json_is_one_document_that_reads_back(name, capsys):
 def test_every_type_that_has_a_text_has_a_sample():
     """Here, or in one of the modules beside this one."""
     sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_text*.py"))
-    for type_ in render.registry:
-        assert type_ is object or re.search(rf"\b{type_.__name__}\(", sources), type_.__name__
+    for module in pkgutil.iter_modules(texts.__path__, f"{texts.__name__}."):
+        importlib.import_module(module.name)
+    types = {type_.__name__: each.__module__ for type_, each in dispatch.render.registry.items() if type_ is not object}
+    assert types == {name: f"{texts.__name__}.{module}" for name, module in texts._MODULES.items()}
+    for name in types:
+        assert re.search(rf"\b{name}\(", sources), name
 
 
 def test_a_type_without_a_text_is_a_fault():
@@ -526,8 +533,9 @@ def test_verbose_names_every_failure_and_every_ignored_rule():
 def test_the_shape_of_json_stays_what_it_was(snapshot):
     """Field names are a contract: a change here is a change for every program that reads docmill."""
     shapes = {}
-    for name, type_ in sorted(vars(r).items()):
-        if isinstance(type_, type) and issubclass(type_, r.Result) and type_ is not r.Result:
+    for name in sorted(r.__all__):
+        type_ = getattr(r, name)
+        if issubclass(type_, r.Result) and type_ is not r.Result:
             shapes[name] = {field: str(info.annotation) for field, info in type_.model_fields.items()}
     snapshot("json", "shapes", re.sub(r"docmill\.domain\.results\.\w+\.", "", json.dumps(shapes, indent=1)) + "\n")
 

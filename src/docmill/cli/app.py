@@ -1,67 +1,95 @@
-"""The root of the command line, and the boundary at which every error becomes a message and an exit code."""
+"""The root of the command line, and the boundary at which every error becomes a message and an exit code.
+
+A command imports its own module and no other: to make all of them takes as long as most commands do.
+"""
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from docmill import privacy
-from docmill.cli import (
-    batch,
-    deliver,
-    documents,
-    everyday,
-    files,
-    following,
-    history,
-    lancedb,
-    models,
-    pages,
-    params,
-    plan,
-    quarantine,
-    running,
-    source,
-    upkeep,
-    watch,
-    worker,
-    workflow,
-)
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Home, Invocation, Json, Quiet, Verbose
 
-app = typer.Typer(
-    name="docmill",
-    help="Keeps folders of documents parsed, chunked, embedded and searchable in a local LanceDB: make for documents.",
-    epilog="docmill sync ~/papers\ndocmill search 'what limits battery life'",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-    rich_markup_mode=None,
-    add_completion=False,
-    cls=HelpGroup,
+BATCHES, HISTORY, STORES = "Batches", "History", "Definitions, models and databases"
+
+_Part = tuple[str, str] | tuple[str, str, str]
+
+# In the order of the help: a module and its commands, or a group's name, where it is, and its heading.
+_PARTS: tuple[_Part, ...] = (
+    ("everyday", "init sync search status export"),
+    ("plan", "plan why"),
+    ("watch", "watch"),
+    ("batch", "batch.group", BATCHES),
+    ("running", "ingest start pause resume cancel retry wait"),
+    ("worker", "worker"),
+    ("deliver", "deliver"),
+    ("documents", "documents.group", BATCHES),
+    ("files", "files.group", BATCHES),
+    ("pages", "pages"),
+    ("quarantine", "quarantine.group", BATCHES),
+    ("source", "source.group", BATCHES),
+    ("following", "active logs events"),
+    ("upkeep", "gc cleanup"),
+    ("runs", "history.runs", HISTORY),
+    ("steps", "history.steps", HISTORY),
+    ("run-groups", "history.groups", HISTORY),
+    ("workflow", "workflow.group", STORES),
+    ("params", "params.group", STORES),
+    ("models", "models.group", STORES),
+    ("lancedb", "lancedb.group", STORES),
 )
-STORES = "Definitions, models and databases"
-app.add_typer(everyday.commands)
-app.add_typer(plan.commands)
-app.add_typer(watch.commands)
-app.add_typer(batch.group, name="batch", rich_help_panel=running.PANEL)
-app.add_typer(running.commands)
-app.add_typer(worker.commands)
-app.add_typer(deliver.commands)
-app.add_typer(documents.group, name="documents", rich_help_panel=running.PANEL)
-app.add_typer(files.group, name="files", rich_help_panel=running.PANEL)
-app.add_typer(pages.commands)
-app.add_typer(quarantine.group, name="quarantine", rich_help_panel=running.PANEL)
-app.add_typer(source.group, name="source", rich_help_panel=running.PANEL)
-app.add_typer(following.commands)
-app.add_typer(upkeep.commands)
-app.add_typer(history.runs, name="runs", rich_help_panel=history.PANEL)
-app.add_typer(history.steps, name="steps", rich_help_panel=history.PANEL)
-app.add_typer(history.groups, name="run-groups", rich_help_panel=history.PANEL)
-app.add_typer(workflow.group, name="workflow", rich_help_panel=STORES)
-app.add_typer(params.group, name="params", rich_help_panel=STORES)
-app.add_typer(models.group, name="models", rich_help_panel=STORES)
-app.add_typer(lancedb.group, name="lancedb", rich_help_panel=STORES)
+
+
+def build(command: str | None = None) -> typer.Typer:
+    """The command line; of that one command alone, where it is named and there is such a one."""
+    if not any(command in _names(part) for part in _PARTS):
+        command = None
+    root = typer.Typer(
+        name="docmill",
+        help="Keeps folders of documents parsed, chunked, embedded and searchable in a local LanceDB: "
+        "make for documents.",
+        epilog="docmill sync ~/papers\ndocmill search 'what limits battery life'",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        rich_markup_mode=None,
+        add_completion=False,
+        cls=HelpGroup,
+    )
+    root.callback()(_root)
+    for part in _PARTS:
+        if command is None or command in _names(part):
+            _add(root, part, command)
+    return root
+
+
+def _add(root: typer.Typer, part: _Part, command: str | None) -> None:
+    if len(part) == 3:
+        name, place, panel = part
+        module, _, attribute = place.partition(".")
+        root.add_typer(getattr(import_module(f"docmill.cli.{module}"), attribute), name=name, rich_help_panel=panel)
+        return
+    commands: typer.Typer = import_module(f"docmill.cli.{part[0]}").commands
+    wanted = typer.Typer()
+    wanted.registered_commands = [each for each in commands.registered_commands if command in (None, each.name)]
+    root.add_typer(wanted)
+
+
+def _names(part: _Part) -> list[str]:
+    return [part[0]] if len(part) == 3 else part[1].split()
+
+
+def _named(arguments: list[str]) -> str | None:
+    """The command that is called. Of the root's own options, one takes a value."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--home":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
 
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature of a typer callback
@@ -72,8 +100,7 @@ def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the si
         raise typer.Exit(0)
 
 
-@app.callback()
-def root(
+def _root(
     ctx: typer.Context,
     *,
     home: Home = None,
@@ -96,7 +123,7 @@ def run(arguments: list[str]) -> int:
     tolerate_names(sys.stdout, sys.stderr)
     invocation = Invocation.guess(arguments)
     try:
-        code: Any = typer.main.get_command(app).main(
+        code: Any = typer.main.get_command(build(_named(arguments))).main(
             args=arguments, prog_name="docmill", standalone_mode=False, obj=invocation
         )
     except boundary.PARSER_ERROR as error:

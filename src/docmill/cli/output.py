@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from docmill.cli.console import safe, stderr_console, stdout_console, write_text
-from docmill.domain.results import (
-    DeliverResult,
-    IngestResult,
-    ModelVerified,
-    PagesResult,
-    PlanResult,
-    Problem,
-    Result,
-    RunResult,
-    SourceSync,
-    SyncResult,
-    WatchResult,
-    WorkerResult,
-)
-from docmill.domain.results import ValidationResult as Validated
 from docmill.domain.terminal import json_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from docmill.cli.invocation import Invocation
+    from docmill.domain.results import Result, RunResult, SourceSync, SyncResult, WatchResult, WorkerResult
     from docmill.errors import DocmillError
 
 CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
@@ -38,26 +25,10 @@ _STOPPED_STATUSES = ("paused", "cancelled")
 
 def exit_code(result: Result) -> int:
     """0 clean, 3 finished but not clean, 6 bad definition, 8 stopped before the end."""
-    if isinstance(result, Validated):
-        return CLEAN if result.valid else BAD_DEFINITION
-    if isinstance(result, ModelVerified):
-        return CLEAN if result.clean else NOT_CLEAN
-    if isinstance(result, IngestResult):
-        return NOT_CLEAN if result.reason or result.errors else CLEAN
-    if isinstance(result, PagesResult):
-        return NOT_CLEAN if result.problems else CLEAN
-    if isinstance(result, DeliverResult):
-        return NOT_CLEAN if result.reason else CLEAN
-    if isinstance(result, WorkerResult | WatchResult):
-        if result.stopped_by == TIME_LIMIT:
-            return STOPPED
-        return NOT_CLEAN if result.reason and result.stopped_by is None else CLEAN
-    if isinstance(result, PlanResult):
-        return NOT_CLEAN if result.over_budget else CLEAN
-    if isinstance(result, SyncResult):
-        ends = [_of_run(each) for each in (result, *result.sources)]
-        return max(*ends, NOT_CLEAN if result.skipped else CLEAN)
-    return _of_run(result) if isinstance(result, RunResult) else CLEAN
+    for kind in type(result).__mro__:
+        if kind.__name__ in _ENDINGS:
+            return _ENDINGS[kind.__name__](result)
+    return CLEAN
 
 
 def _of_run(run: SourceSync | RunResult) -> int:
@@ -65,6 +36,32 @@ def _of_run(run: SourceSync | RunResult) -> int:
         return STOPPED
     failed = run.reason or run.errors or run.documents.failed or run.status == "failed"
     return NOT_CLEAN if failed else CLEAN
+
+
+def _of_sync(sync: SyncResult) -> int:
+    ends = [_of_run(each) for each in (sync, *sync.sources)]
+    return max(*ends, NOT_CLEAN if sync.skipped else CLEAN)
+
+
+def _of_worker(worker: WorkerResult | WatchResult) -> int:
+    if worker.stopped_by == TIME_LIMIT:
+        return STOPPED
+    return NOT_CLEAN if worker.reason and worker.stopped_by is None else CLEAN
+
+
+# By the name of the result's class: to import the classes of all commands takes longer than most commands do.
+_ENDINGS: dict[str, Callable[[Any], int]] = {
+    "ValidationResult": lambda found: CLEAN if found.valid else BAD_DEFINITION,
+    "ModelVerified": lambda model: CLEAN if model.clean else NOT_CLEAN,
+    "IngestResult": lambda ingested: NOT_CLEAN if ingested.reason or ingested.errors else CLEAN,
+    "PagesResult": lambda pages: NOT_CLEAN if pages.problems else CLEAN,
+    "DeliverResult": lambda delivered: NOT_CLEAN if delivered.reason else CLEAN,
+    "WorkerResult": _of_worker,
+    "WatchResult": _of_worker,
+    "PlanResult": lambda plan: NOT_CLEAN if plan.over_budget else CLEAN,
+    "SyncResult": _of_sync,
+    "RunResult": _of_run,
+}
 
 
 def show(result: Result, invocation: Invocation) -> None:
@@ -101,6 +98,7 @@ def write_error(error: DocmillError) -> None:
     problems = error.context.get("problems") or []
     if len(problems) > 1:
         from docmill.cli.text.definitions import finding
+        from docmill.domain.results import Problem
 
         parts += [line for each in problems for line in finding(Problem(**each))]
     if "position" in error.context:

@@ -30,7 +30,7 @@ from docmill.engine.storing import StoreStage
 from docmill.engine.work import GroupWork, Work
 from docmill.errors import DefinitionError, MissingError, ModelRefused, ModelUnreachable, StorageError
 from docmill.settings import Settings
-from docmill.stores import feed
+from docmill.stores import feed, lance
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.queries import Queries
@@ -88,7 +88,7 @@ class Runner:
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
         self.notices = Notices(home, settings)
-        self._importing = threading.Thread(target=_import_lancedb, daemon=True)
+        self._importing = threading.Thread(target=lance.import_lancedb, daemon=True)  # meanwhile documents are parsed
         self._looked = self._reported = 0.0
         self._claims = 0
         self._chunked: list[Work] = []
@@ -381,8 +381,3 @@ class Runner:
         self.queries.close()
         self.cache.close()
         self.state.close()
-
-
-def _import_lancedb() -> None:
-    """It takes a second; meanwhile documents are parsed."""
-    import lancedb  # noqa: F401

@@ -10,7 +10,7 @@ from docmill.domain.events import MessageEvent, Reporter, SilentReporter, now
 from docmill.domain.planning import PlannedGroup
 from docmill.domain.results import BatchCreated, BatchShown, BatchStats, BatchStatus, FileCounts, HomeStatus
 from docmill.errors import UsageError
-from docmill.service import definitions, shapes, sources, timetable, webhooks
+from docmill.service import shapes, sources
 from docmill.service.holding import find_holder
 from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
@@ -70,6 +70,8 @@ def create_batch(
     ``scheduled_start``: a time, local where it names no zone. ``cron``: five fields, by the local clock. Raises
     UsageError.
     """
+    from docmill.service import definitions, timetable, webhooks
+
     if cron is not None:
         cron, type = timetable.check(cron), "scheduled"  # noqa: A001 - as above
     when = local_instant(scheduled_start)

@@ -46,9 +46,17 @@ class Looked:
     started: float
     batch_id: int = 0
     group_ids: list[int] = field(default_factory=list)
+    _figures: tuple[ScanCounts, list[IgnoredFiles]] | None = None
+
+    def let_go(self) -> None:
+        """Keep the figures, and no file: what follows may take hours, and needs none of them."""
+        self._figures = self.counts, self.ignored
+        self.scan, self.changes, self.documents = folders.Scan(), Changes(), {}
 
     @property
     def counts(self) -> ScanCounts:
+        if self._figures:
+            return self._figures[0]
         changes = self.changes
         return ScanCounts(
             files=len(self.scan.files),
@@ -62,6 +70,8 @@ class Looked:
 
     @property
     def ignored(self) -> list[IgnoredFiles]:
+        if self._figures:
+            return self._figures[1]
         return [
             IgnoredFiles(rule=rule, count=count, examples=examples)
             for rule, count, examples in folders.ignored_examples(self.scan.ignored)

@@ -124,7 +124,9 @@ def _begin_all(
     skipped: list[SkippedSource] = []
     for target in targets:
         try:
-            begun.append(_look_and_begin(home, settings, reporter, target, how))
+            one, pipeline = _look_and_begin(home, settings, reporter, target, how)
+            one.let_go()
+            begun.append((one, pipeline))
         except (NotFoundError, NotAllowedError, DefinitionError, *_MODEL_AWAY) as error:
             if not skip or isinstance(target, Planned):
                 raise

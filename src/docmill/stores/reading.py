@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from docmill.domain.filters import Condition, quoted
 from docmill.errors import DatabaseNotFound, NotAllowedError, StorageError
-from docmill.stores import indexing
+from docmill.stores import indexing, lance
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class Database:
         self.folder = home / "lancedb" / name
         if os.sep in name or name.startswith(".") or not (self.folder / f"{SETTINGS}.lance").is_dir():
             raise DatabaseNotFound(f"no database {name!r} in this home", database=name)
-        import lancedb
-
-        self._database = lancedb.connect(self.folder)
+        self._database = lance.connect(self.folder)
 
     def settings(self) -> dict[str, str]:
         return {row["key"]: row["value"] for row in self._open(SETTINGS).to_arrow().to_pylist()}

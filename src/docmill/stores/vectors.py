@@ -17,7 +17,7 @@ from typing import Any
 from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
-from docmill.stores import compacting, indexing, schemas
+from docmill.stores import compacting, indexing, lance, schemas
 from docmill.stores.faults import storage_error
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
@@ -29,13 +29,11 @@ class VectorStore:
     """One database, open for writing. Raises ModelMismatch where it holds another model's vectors."""
 
     def __init__(self, folder: Path, model: ModelInfo, embedder: str) -> None:
-        import lancedb
-
         self.folder = folder
         self.dimension = model.dimension
         with _lance_errors(self.folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._database = lancedb.connect(folder)
+            self._database = lance.connect(folder, to_write=True)
         self._synced: set[str] = set(_files(folder))
         self._settings = self._table(SETTINGS, schemas.settings_schema())
         self._require_model(model, embedder)
@@ -89,6 +87,8 @@ class VectorStore:
                 with failpoints.around("vacuum.clean"):
                     compacting.clean(table)
                 self.publish()
+        if due or indexed:
+            lance.give_back_memory()
 
     def index(self, *, vector_rows: int, rebuild: bool) -> None:
         """Make the indexes cover every row."""
@@ -185,10 +185,8 @@ class VectorStore:
 
     def _require_readable(self) -> None:
         """Read a narrow column of all rows, past whatever LanceDB still has open or in memory."""
-        import lancedb
-
         try:
-            anew = lancedb.connect(self.folder)
+            anew = lance.connect(self.folder)
             for name in (DOCUMENTS, CHUNKS):
                 for _batch in anew.open_table(name).search().select(["document_id"]).to_batches():
                     pass

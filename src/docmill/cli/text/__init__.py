@@ -1,49 +1,52 @@
 """Results as text for people: ``render`` gives the lines and tables of any result. One module a subject."""
 
-from docmill.cli.text import (
-    batches,
-    databases,
-    definitions,
-    delivering,
-    documents,
-    files,
-    following,
-    history,
-    ingesting,
-    models,
-    pages,
-    planning,
-    quarantine,
-    runs,
-    searching,
-    sources,
-    status,
-    upkeep,
-    watching,
-)
-from docmill.cli.text.dispatch import View, render
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from docmill.cli.text import dispatch
+from docmill.cli.text.dispatch import View
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from docmill.domain.results import Result
 
 __all__ = ["View", "render"]
 
-# Importing them is what registers their renderers.
-_SUBJECTS = (
-    batches,
-    databases,
-    definitions,
-    delivering,
-    documents,
-    files,
-    following,
-    history,
-    ingesting,
-    models,
-    pages,
-    planning,
-    quarantine,
-    runs,
-    searching,
-    sources,
-    status,
-    upkeep,
-    watching,
-)
+# Which module has the renderers of which results. To import it is what registers them; a command needs only one.
+_SUBJECTS = {
+    "batches": "BatchCreated BatchList BatchShown",
+    "databases": "DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult",
+    "definitions": "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown ParamTargets ValidationResult",
+    "delivering": "DeliverResult",
+    "documents": "DocumentDeleted DocumentHistory DocumentList DocumentRestored DocumentShown",
+    "files": "FileList",
+    "following": "ActiveBatches BatchEvents BatchLogs Followed",
+    "history": (
+        "BatchDeleted RunGroupDeleted RunGroupList RunGroupShown RunGroupStats RunLifecycle RunList RunShown StepList"
+    ),
+    "ingesting": "IngestResult",
+    "models": "ModelInstalled ModelList ModelVerified",
+    "pages": "PagesResult",
+    "planning": "PlanResult WhyResult",
+    "quarantine": "QuarantineList QuarantineReleased QuarantineShown",
+    "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
+    "searching": "SearchResult",
+    "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
+    "status": "BatchStatus HomeStatus InitResult",
+    "upkeep": "GcResult JobsCleaned OrphansCleaned",
+    "watching": "WatchResult",
+}
+_MODULES = {name: subject for subject, names in _SUBJECTS.items() for name in names.split()}
+
+
+def render(result: Result, view: View) -> Sequence[RenderableType]:
+    """What to print for a result. Raises TypeError for a type that no module has registered."""
+    for kind in type(result).__mro__:
+        if kind.__name__ in _MODULES:
+            import_module(f"{__name__}.{_MODULES[kind.__name__]}")
+            break
+    return dispatch.render(result, view)

@@ -2,155 +2,162 @@
 
 Field names are the JSON contract. Times are UTC ISO-8601 strings with ``Z``, sizes bytes, durations seconds unless the
 name says ``_ms``. Lists carry ``total`` (before paging), ``limit`` and ``offset``.
+
+A module of them is imported when the first of its names is asked for: to make all of these models takes longer than
+most commands do.
 """
 
-from docmill.domain.results.batches import (
-    Aggregations,
-    BatchCreated,
-    BatchList,
-    BatchShown,
-    BatchSummary,
-)
-from docmill.domain.results.definitions import (
-    DefinitionAdded,
-    DefinitionDeleted,
-    DefinitionList,
-    DefinitionShown,
-    DefinitionSummary,
-    InitResult,
-    ParamTargets,
-    Problem,
-    ValidationResult,
-)
-from docmill.domain.results.delivering import DeliverResult
-from docmill.domain.results.documents import (
-    DocumentDeleted,
-    DocumentHistory,
-    DocumentList,
-    DocumentPlacement,
-    DocumentRecord,
-    DocumentRestored,
-    DocumentShown,
-    DocumentVersionEvent,
-    ReasonShown,
-)
-from docmill.domain.results.files import FileList, FileRecord
-from docmill.domain.results.history import (
-    ActiveBatch,
-    ActiveBatches,
-    BatchDeleted,
-    BatchEvents,
-    BatchLogs,
-    DeletionCounts,
-    Durations,
-    Followed,
-    GroupChunks,
-    LifecycleRecord,
-    LogRecord,
-    RunCounts,
-    RunDocument,
-    RunGroupDeleted,
-    RunGroupList,
-    RunGroupRecord,
-    RunGroupShown,
-    RunGroupStats,
-    RunLifecycle,
-    RunList,
-    RunRecord,
-    RunShown,
-    StepList,
-    StepRecord,
-    StepStats,
-)
-from docmill.domain.results.ingesting import (
-    IngestCounts,
-    IngestedFile,
-    IngestProblem,
-    IngestResult,
-    IngestTarget,
-)
-from docmill.domain.results.paging import PageProblem, PagesResult
-from docmill.domain.results.planning import (
-    ChunkDifference,
-    DefinitionChange,
-    PlannedDocument,
-    PlannedSteps,
-    PlanResult,
-    Prediction,
-    RunReason,
-    SourcePlan,
-    StepReason,
-    WhyResult,
-)
-from docmill.domain.results.quarantine import (
-    QuarantinedDocument,
-    QuarantineList,
-    QuarantineReleased,
-    QuarantineShown,
-    ReleasedDocument,
-    WorkerDeath,
-)
-from docmill.domain.results.runs import (
-    BatchStats,
-    BatchStatus,
-    CancelResult,
-    ChunkCounts,
-    CleanupResult,
-    DetachedResult,
-    DocumentCounts,
-    EngineHolder,
-    FileCounts,
-    HomeStatus,
-    IgnoredFiles,
-    PauseResult,
-    ProgressSaved,
-    RunResult,
-    ScanCounts,
-    SkippedSource,
-    SourceSync,
-    SyncResult,
-    WorkerResult,
-)
-from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
-from docmill.domain.results.shared import (
-    DegradedDocument,
-    DocumentProblem,
-    Outcomes,
-    Page,
-    Progress,
-    Result,
-    RetryPolicy,
-    Stage,
-    TextYield,
-)
-from docmill.domain.results.sources import (
-    SourceChanged,
-    SourceList,
-    SourceRecord,
-    SourceRemoved,
-    SourceRule,
-    SourceStatus,
-)
-from docmill.domain.results.stores import (
-    DatabaseInfo,
-    DatabaseList,
-    DatabaseSummary,
-    EmbeddingsInfo,
-    IndexInfo,
-    IndexResult,
-    ModelEntry,
-    ModelFinding,
-    ModelInstalled,
-    ModelList,
-    ModelVerified,
-    StoredDocument,
-    StoredDocumentList,
-    TableInfo,
-    VacuumResult,
-    VersionInfo,
-)
-from docmill.domain.results.upkeep import Collected, GcResult, JobsCleaned, Orphan, OrphansCleaned
-from docmill.domain.results.watching import FolderWatched, WatchResult
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docmill.domain.results.batches import (
+        Aggregations,
+        BatchCreated,
+        BatchList,
+        BatchShown,
+        BatchSummary,
+    )
+    from docmill.domain.results.definitions import (
+        DefinitionAdded,
+        DefinitionDeleted,
+        DefinitionList,
+        DefinitionShown,
+        DefinitionSummary,
+        InitResult,
+        ParamTargets,
+        Problem,
+        ValidationResult,
+    )
+    from docmill.domain.results.delivering import DeliverResult
+    from docmill.domain.results.documents import (
+        DocumentDeleted,
+        DocumentHistory,
+        DocumentList,
+        DocumentPlacement,
+        DocumentRecord,
+        DocumentRestored,
+        DocumentShown,
+        DocumentVersionEvent,
+        ReasonShown,
+    )
+    from docmill.domain.results.files import FileList, FileRecord
+    from docmill.domain.results.history import (
+        ActiveBatch,
+        ActiveBatches,
+        BatchDeleted,
+        BatchEvents,
+        BatchLogs,
+        DeletionCounts,
+        Durations,
+        Followed,
+        GroupChunks,
+        LifecycleRecord,
+        LogRecord,
+        RunCounts,
+        RunDocument,
+        RunGroupDeleted,
+        RunGroupList,
+        RunGroupRecord,
+        RunGroupShown,
+        RunGroupStats,
+        RunLifecycle,
+        RunList,
+        RunRecord,
+        RunShown,
+        StepList,
+        StepRecord,
+        StepStats,
+    )
+    from docmill.domain.results.ingesting import (
+        IngestCounts,
+        IngestedFile,
+        IngestProblem,
+        IngestResult,
+        IngestTarget,
+    )
+    from docmill.domain.results.paging import PageProblem, PagesResult
+    from docmill.domain.results.planning import (
+        ChunkDifference,
+        DefinitionChange,
+        PlannedDocument,
+        PlannedSteps,
+        PlanResult,
+        Prediction,
+        RunReason,
+        SourcePlan,
+        StepReason,
+        WhyResult,
+    )
+    from docmill.domain.results.quarantine import (
+        QuarantinedDocument,
+        QuarantineList,
+        QuarantineReleased,
+        QuarantineShown,
+        ReleasedDocument,
+        WorkerDeath,
+    )
+    from docmill.domain.results.runs import (
+        BatchStats,
+        BatchStatus,
+        CancelResult,
+        ChunkCounts,
+        CleanupResult,
+        DetachedResult,
+        DocumentCounts,
+        EngineHolder,
+        FileCounts,
+        HomeStatus,
+        IgnoredFiles,
+        PauseResult,
+        ProgressSaved,
+        RunResult,
+        ScanCounts,
+        SkippedSource,
+        SourceSync,
+        SyncResult,
+        WorkerResult,
+    )
+    from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
+    from docmill.domain.results.shared import (
+        DegradedDocument,
+        DocumentProblem,
+        Outcomes,
+        Page,
+        Progress,
+        Result,
+        RetryPolicy,
+        Stage,
+        TextYield,
+    )
+    from docmill.domain.results.sources import (
+        SourceChanged,
+        SourceList,
+        SourceRecord,
+        SourceRemoved,
+        SourceRule,
+        SourceStatus,
+    )
+    from docmill.domain.results.stores import (
+        DatabaseInfo,
+        DatabaseList,
+        DatabaseSummary,
+        EmbeddingsInfo,
+        IndexInfo,
+        IndexResult,
+        ModelEntry,
+        ModelFinding,
+        ModelInstalled,
+        ModelList,
+        ModelVerified,
+        StoredDocument,
+        StoredDocumentList,
+        TableInfo,
+        VacuumResult,
+        VersionInfo,
+    )
+    from docmill.domain.results.upkeep import Collected, GcResult, JobsCleaned, Orphan, OrphansCleaned
+    from docmill.domain.results.watching import FolderWatched, WatchResult
 
 __all__ = [
     "ActiveBatch",
@@ -289,3 +296,56 @@ __all__ = [
     "WorkerDeath",
     "WorkerResult",
 ]
+
+_NAMES = {
+    "batches": "Aggregations BatchCreated BatchList BatchShown BatchSummary",
+    "definitions": (
+        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary InitResult "
+        "ParamTargets Problem ValidationResult"
+    ),
+    "delivering": "DeliverResult",
+    "documents": (
+        "DocumentDeleted DocumentHistory DocumentList DocumentPlacement DocumentRecord DocumentRestored "
+        "DocumentShown DocumentVersionEvent ReasonShown"
+    ),
+    "files": "FileList FileRecord",
+    "history": (
+        "ActiveBatch ActiveBatches BatchDeleted BatchEvents BatchLogs DeletionCounts Durations Followed "
+        "GroupChunks LifecycleRecord LogRecord RunCounts RunDocument RunGroupDeleted RunGroupList "
+        "RunGroupRecord RunGroupShown RunGroupStats RunLifecycle RunList RunRecord RunShown StepList "
+        "StepRecord StepStats"
+    ),
+    "ingesting": "IngestCounts IngestedFile IngestProblem IngestResult IngestTarget",
+    "paging": "PageProblem PagesResult",
+    "planning": (
+        "ChunkDifference DefinitionChange PlannedDocument PlannedSteps PlanResult Prediction RunReason "
+        "SourcePlan StepReason WhyResult"
+    ),
+    "quarantine": (
+        "QuarantinedDocument QuarantineList QuarantineReleased QuarantineShown ReleasedDocument WorkerDeath"
+    ),
+    "runs": (
+        "BatchStats BatchStatus CancelResult ChunkCounts CleanupResult DetachedResult DocumentCounts "
+        "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
+        "SkippedSource SourceSync SyncResult WorkerResult"
+    ),
+    "searching": "ExportResult Hit Neighbour SearchResult",
+    "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
+    "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
+    "stores": (
+        "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
+        "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "
+        "VacuumResult VersionInfo"
+    ),
+    "upkeep": "Collected GcResult JobsCleaned Orphan OrphansCleaned",
+    "watching": "FolderWatched WatchResult",
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Result(BaseModel):
     """Frozen and closed: what is not declared cannot be returned."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Page(Result):
