@@ -2,9 +2,11 @@
 
 
 def main() -> None:
+    import gc
     import os
     import sys
 
+    gc.set_threshold(100_000)  # importing makes many objects and no garbage: Python looked for some every 700 of them
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look through all packages for some
     from docmill.cli.app import run
 

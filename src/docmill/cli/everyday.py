@@ -197,8 +197,11 @@ def status(
     ] = None,
 ) -> "Result":
     """Show how a batch stands, or the home at a glance."""
+    from docmill.cli.text import get_ready
     from docmill.service import batches
 
+    if not invocation.json:
+        get_ready("HomeStatus")
     if batch is None:
         return batches.home_status(invocation.settings())
     return batches.status(invocation.settings(), batch)

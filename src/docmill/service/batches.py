@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docmill.domain.events import MessageEvent, Reporter, SilentReporter, now
-from docmill.domain.planning import PlannedGroup
 from docmill.domain.results import BatchCreated, BatchShown, BatchStats, BatchStatus, FileCounts, HomeStatus
 from docmill.errors import UsageError
-from docmill.service import shapes, sources
+from docmill.service import shapes
 from docmill.service.holding import find_holder
 from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
 from docmill.stores import outcome_queries
 from docmill.stores.queries import OF_BATCH, Row, reading
 from docmill.stores.reading import databases
+
+if TYPE_CHECKING:
+    from docmill.domain.planning import PlannedGroup
 
 MOST_RETRIES, MOST_DELAY_S, MOST_MULTIPLIER, MOST_SECONDS = 20, 86_400, 100, 366 * 86_400
 TYPES = ("batch_processing", "incremental", "manual", "scheduled", "real_time")
@@ -70,7 +73,7 @@ def create_batch(
     ``scheduled_start``: a time, local where it names no zone. ``cron``: five fields, by the local clock. Raises
     UsageError.
     """
-    from docmill.service import definitions, timetable, webhooks
+    from docmill.service import definitions, sources, timetable, webhooks
 
     if cron is not None:
         cron, type = timetable.check(cron), "scheduled"  # noqa: A001 - as above

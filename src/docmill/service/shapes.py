@@ -161,17 +161,21 @@ def progress(queries: Queries, batch: Row, group: Row | None) -> Progress:
     cancelled = counts.get("cancelled", 0)
     left = counts.get("pending", 0) + counts.get("running", 0)
     total = done + failed + cancelled + left
-    current = next((stage.name for stage in stages(queries, group["id"]) if stage.progress < 1), None)
     return Progress(
         total_files=total,
         processed_files=done + failed,
         failed_files=failed,
         skipped_files=cancelled,
         percentage=round(100 * (done + failed) / total, 1) if total else 100.0,
-        current_stage=current if left else group["status"],
+        current_stage=_current_stage(queries, group["id"]) if left else group["status"],
         message=group["status_message"] or f"{done + failed} of {total} documents",
         estimated_completion=_estimate(group, done + failed, left),
     )
+
+
+def _current_stage(queries: Queries, group_id: int) -> str | None:
+    """The first that documents are still in. Each step of a group is looked at: not for one that has ended."""
+    return next((stage.name for stage in stages(queries, group_id) if stage.progress < 1), None)
 
 
 def _estimate(group: Row, done: int, left: int) -> str | None:

@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from docmill.domain.changes import FileStat, KnownDocument
-from docmill.domain.planning import RowsKeys
 from docmill.errors import BatchNotFound, StateLost
 from docmill.filetypes import type_by_name
 from docmill.stores import schema_version
 from docmill.stores.faults import storage_error
+
+if TYPE_CHECKING:
+    from docmill.domain.planning import RowsKeys
 
 Row = sqlite3.Row
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from docmill.domain.documents import Chunk
-
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from docmill.domain.documents import Chunk
 
 CHUNKS, DOCUMENTS, SETTINGS = "chunks", "documents", "settings"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from docmill.cli.text import dispatch
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from docmill.domain.results import Result
 
-__all__ = ["View", "render"]
+__all__ = ["View", "get_ready", "render"]
 
 # Which module has the renderers of which results. To import it is what registers them; a command needs only one.
 _SUBJECTS = {
@@ -41,6 +42,11 @@ _SUBJECTS = {
     "watching": "WatchResult",
 }
 _MODULES = {name: subject for subject, names in _SUBJECTS.items() for name in names.split()}
+
+
+def get_ready(result: str) -> None:
+    """Import the renderers of a result of that name in a thread, while SQLite counts."""
+    Thread(target=import_module, args=(f"{__name__}.{_MODULES[result]}",), daemon=True).start()
 
 
 def render(result: Result, view: View) -> Sequence[RenderableType]:
