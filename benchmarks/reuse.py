@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import homes
 from chunk_stability import MOST_NEW, Part, edited, headings, unbroken
 from docmill import settings
 from docmill.domain.events import SilentReporter
 from docmill.domain.results import SyncResult
 from docmill.service import home, searching, syncing
 from docmill.stores.reading import CHUNKS, Database
-from incremental import make_files
 
 QUICK = ["embed.method=hashing", "embed.model=hashing-64"]
 SENTENCES = 9_000  # about 1,000 chunks
@@ -111,7 +111,7 @@ def edit_and_sync(work: Path, name: str, make: object, edits: int) -> list[str]:
 def small_files(work: Path, count: int) -> list[str]:
     """Returns what is wrong."""
     folder, second, mill = work / "files", work / "copies", Mill(work / "files-home", QUICK)
-    make_files(folder, count)
+    homes.write(folder, range(count), sections=1)
     wrong: list[str] = []
 
     def step(what: str, expected: tuple[int, int, int], folder: Path, *overrides: str) -> None:

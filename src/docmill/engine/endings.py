@@ -111,6 +111,7 @@ class Endings:
         if self.active.pop(work.run_id, None) is None:
             return False
         work.group.active -= 1
+        work.future = None  # which leads back to it: with its vectors, it would stay until Python looks for cycles
         return True
 
 

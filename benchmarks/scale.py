@@ -1,0 +1,402 @@
+"""What docmill itself costs, beside the model, from a thousand to a hundred thousand documents.
+
+    python benchmarks/scale.py [--quick] [--json FILE] [--folder DIR] [--files 1000,10000,100000] [--rounds N]
+
+The embedder is ``hashing``, which stands in for a model where the model is not what is measured.
+
+Overhead: 10,000 files of one short passage, synced from nothing, against a plain loop that reads, splits and hashes
+them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing; start-up, as a sync
+of one file shows it, is taken off, so that it does not flatter the small sizes. Memory: the most that the engine's own
+process had resident in these syncs, by the kernel's own count, and again when files are replaced: all of them, but of
+100,000 a fifth. No change: a sync that finds nothing to do, beyond one of a single file, in one process, against a loop
+of scandir and stat over the same tree (the least that any tool must do), and against ``git status`` there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import pairwise
+from math import log
+from pathlib import Path
+from statistics import median
+
+import homes
+from docmill import settings
+from docmill.domain.events import SilentReporter
+from docmill.domain.results import SyncResult
+from docmill.service import syncing
+from measuring import MIB, Figure, Report, arguments, hand_in, interleaved, progress, ratio, run
+from plots import line_chart
+
+OVERHEAD_FILES, MOST_OVERHEAD_MS = 10_000, 1.0
+MOST_UNCHANGED, MOST_SLOPE, MOST_MEMORY, MOST_MEMORY_GROWTH = 4.0, 1.05, 500 * MIB, 1.2
+REPLACED_AT_MOST = 20_000
+LOOK_SECONDS = 0.25
+PACKAGES = ("lancedb", "pyarrow", "sqlmodel")
+
+# Files to one row each, in one commit. Vectors are made as the embedder `hashing` makes them, a thousand at a time.
+PLAIN_LOOP = """
+import hashlib, os, sys
+import lancedb, pyarrow
+from docmill.embedders.hashing import PLUGIN, HashingParams
+folder, database = sys.argv[1:]
+session = PLUGIN.load(HashingParams(), threads=1)
+rows = []
+for path, _folders, names in os.walk(folder):
+    for name in names:
+        with open(os.path.join(path, name), "rb") as file:
+            data = file.read()
+        digest = hashlib.sha256(data).hexdigest()
+        for text in data.decode().split("\\n## "):
+            if not text.startswith("# "):
+                rows.append((os.path.join(path, name), digest, text))
+vectors = [session.embed_passages([row[2] for row in rows[at:at + 1000]]) for at in range(0, len(rows), 1000)]
+flat = pyarrow.concat_arrays([pyarrow.array(each.ravel()) for each in vectors])
+columns = {name: pyarrow.array(values) for name, values in zip(("path", "hash", "text"), zip(*rows))}
+columns["vector"] = pyarrow.FixedSizeListArray.from_arrays(flat, vectors[0].shape[1])
+lancedb.connect(database).create_table("chunks", pyarrow.table(columns))
+"""
+
+
+@dataclass(slots=True)
+class Watched:
+    """A command that ended well, and its own process's memory: the most, and how it went (seconds, bytes)."""
+
+    seconds: float
+    peak_bytes: int
+    curve: list[tuple[float, float]]
+    result: dict[str, object]
+
+
+@dataclass(slots=True)
+class Size:
+    """What was found at one number of documents. Seconds, bytes; ``unchanged`` and ``walk`` a round each."""
+
+    count: int
+    cold: Watched
+    replaced: int
+    replacing: Watched
+    unchanged: list[float] = field(default_factory=list)
+    walk: list[float] = field(default_factory=list)
+    git: list[float] = field(default_factory=list)
+
+
+def watched(command: list[str]) -> Watched:
+    """Run a command and look at its own process's memory while it lives. The kernel keeps the most that there was."""
+    curve: list[tuple[float, float]] = []
+    peaks = [0]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            sizes = dict(re.findall(r"(VmHWM|VmRSS):\s*(\d+) kB", Path(f"/proc/{process.pid}/status").read_text()))
+            if sizes:
+                peaks.append(int(sizes["VmHWM"]) * 1024)
+                curve.append((time.perf_counter() - started, int(sizes["VmRSS"]) / 1024))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    assert process.stdout is not None
+    output = process.stdout.read()
+    ended.set()
+    looking.join()
+    if process.wait():
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return Watched(time.perf_counter() - started, max(peaks), curve, json.loads(output))
+
+
+# ---- overhead --------------------------------------------------------------------------------------------------------
+
+
+def overhead(scratch: Path, count: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of a first sync, and of the plain loop, round by round; start-up is in both."""
+    progress(f"overhead: {count:,} files of one passage")
+    folder = scratch / f"files-tiny-{count}"
+    if not folder.is_dir():
+        homes.write(folder, range(count), sections=1)
+
+    def sync() -> float:
+        home = scratch / "home-tiny"
+        homes.make(home)
+        ran = homes.sync(home, folder, *homes.HASHING)
+        if ran.json["documents"]["completed"] != count or ran.json["chunks"]["embedded"] != count:
+            raise SystemExit(f"not each of {count} documents was done: {ran.stdout}")
+        return ran.seconds
+
+    def loop() -> float:
+        with tempfile.TemporaryDirectory(dir=scratch) as database:
+            return run([sys.executable, "-c", PLAIN_LOOP, os.fspath(folder), database]).seconds
+
+    found = interleaved({"sync": sync, "loop": loop}, rounds)
+    return found["sync"], found["loop"]
+
+
+# ---- growth and memory -----------------------------------------------------------------------------------------------
+
+
+def size_of(scratch: Path, count: int, rounds: int) -> Size:
+    """A folder of so many files: synced from nothing, without a change, and with files replaced."""
+    home, folder = scratch / f"home-{count}", scratch / f"files-{count}"
+    progress(f"{count:,} documents: from nothing")
+    shutil.rmtree(folder, ignore_errors=True)
+    homes.write(folder, range(count))
+    homes.make(home)
+    command = homes.command(home, "sync", os.fspath(folder), "-q", "--json")
+    cold = watched([*command, *homes.FIVE_CHUNKS])
+    _require(cold, count, count * homes.SECTIONS)
+    replaced = min(count, REPLACED_AT_MOST)
+    size = Size(count, cold, replaced, cold)
+    progress(f"{count:,} documents: no change")
+    no_change(size, home, folder, rounds)
+    progress(f"{count:,} documents: {replaced:,} replaced")
+    homes.write(folder, range(replaced), state=1)
+    size.replacing = watched(command)
+    _require(size.replacing, replaced, replaced * homes.SECTIONS)
+    return size
+
+
+def _require(ran: Watched, documents: int, embedded: int) -> None:
+    done = ran.result["documents"]["completed"], ran.result["chunks"]["embedded"]  # type: ignore[index] # a sync's JSON
+    if done != (documents, embedded):
+        raise SystemExit(f"{documents} documents of {embedded} passages were to be done, and so many were: {done}")
+
+
+def start_up(scratch: Path) -> float:
+    """Seconds of a first sync of one file."""
+    home, folder = scratch / "home-one", scratch / "files-one"
+    homes.write(folder, range(1))
+
+    def once() -> float:
+        homes.make(home)
+        return homes.sync(home, folder, *homes.FIVE_CHUNKS).seconds
+
+    return median(once() for _ in range(3))
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Of the steepest step from one size to the next, both by their logarithms."""
+    steps = pairwise(points)
+    return max(log(more / less) / log(large / small) for (small, less), (large, more) in steps)
+
+
+# ---- no change -------------------------------------------------------------------------------------------------------
+
+
+def no_change(size: Size, home: Path, folder: Path, rounds: int) -> None:
+    empty = home.parent / "files-single"
+    homes.write(empty, range(1))
+    _sync(home, empty)
+    has_git = shutil.which("git") is not None
+    if has_git:
+        commit_all(folder)
+        git_status(folder)
+    time.sleep(0.1)  # files hashed within the clock's granularity are looked at once more
+    _sync(home, folder)
+
+    def unchanged() -> float:
+        started = time.perf_counter()
+        result = _sync(home, folder)
+        seconds = time.perf_counter() - started
+        if result.scan.unchanged != size.count or result.run_group_id is not None:
+            raise SystemExit(f"a sync of {size.count} unchanged files found something to do: {result.scan}")
+        return seconds
+
+    calls = {
+        "sync": unchanged,
+        "empty": lambda: _timed(lambda: _sync(home, empty)),
+        "walk": lambda: _timed(lambda: walk(folder)),
+        **({"git": lambda: _timed(lambda: git_status(folder))} if has_git else {}),
+    }
+    found = interleaved(calls, rounds)
+    base = median(found["empty"])
+    size.unchanged = [each - base for each in found["sync"]]
+    size.walk, size.git = found["walk"], found.get("git", [])
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _sync(home: Path, folder: Path) -> SyncResult:
+    overrides = [each for each in homes.FIVE_CHUNKS if each != "--set"]
+    return syncing.sync(settings.build(home=home), SilentReporter(), [folder], overrides=overrides)
+
+
+def walk(folder: Path) -> int:
+    """The least that finding out takes: every entry seen, every file's stat read; not git's own folder, as for ours."""
+    found, pending = 0, [os.fspath(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    if not entry.name.startswith("."):
+                        pending.append(entry.path)
+                else:
+                    entry.stat()
+                    found += 1
+    return found
+
+
+def git_status(folder: Path) -> None:
+    subprocess.run(["git", "-C", os.fspath(folder), "status", "--porcelain"], check=True, stdout=subprocess.DEVNULL)
+
+
+def commit_all(folder: Path) -> None:
+    for words in (
+        ["init", "-q"],
+        ["config", "gc.auto", "0"],
+        ["config", "maintenance.auto", "false"],
+        ["add", "."],
+        ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "b"],
+    ):
+        subprocess.run(["git", "-C", os.fspath(folder), *words], check=True, stdout=subprocess.DEVNULL)
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def figures(sizes: list[Size], costs: list[tuple[float, float]], tiny: tuple[list[float], list[float]]) -> list[Figure]:
+    """``costs``: seconds a document by number of documents."""
+    large = sizes[-1]
+    each, factor = median(tiny[0]) / OVERHEAD_FILES * 1e3, ratio(*tiny)
+    quiet = ratio(large.unchanged, large.walk)
+    micro = median(large.unchanged) / large.count * 1e6
+    most = max(max(size.cold.peak_bytes, size.replacing.peak_bytes) for size in sizes)
+    small = next((size for size in sizes if size.count >= OVERHEAD_FILES), sizes[0])
+    before = max(small.cold.peak_bytes, small.replacing.peak_bytes)
+    after = max(large.cold.peak_bytes, large.replacing.peak_bytes)
+    growth = slope([(count, count * cost) for count, cost in costs])
+    span = f"{sizes[0].count:,} to {large.count:,} documents"
+    tiny_files = f"engine overhead, {OVERHEAD_FILES:,} tiny files"
+    return [
+        Figure(
+            tiny_files,
+            "a plain loop that reads, splits, hashes and writes them in one LanceDB commit",
+            each,
+            f"{each:.2f} ms a document, {factor:.1f}× the loop",
+            f"≤ {MOST_OVERHEAD_MS:g} ms a document",
+            each <= MOST_OVERHEAD_MS,
+        ),
+        Figure(
+            f"no-change `sync`, {large.count:,} files, beyond start-up",
+            "scandir + stat loop",
+            quiet,
+            f"{quiet:.1f}× ({micro:.1f} µs a file)",
+            f"≤ {MOST_UNCHANGED:g}×",
+            quiet <= MOST_UNCHANGED,
+        ),
+        Figure(
+            f"memory of the engine's process, {large.count:,} documents of {homes.SECTIONS} chunks",
+            "",
+            most / MIB,
+            f"{most / MIB:.0f} MB at most",
+            f"≤ {MOST_MEMORY // MIB} MB",
+            most <= MOST_MEMORY,
+        ),
+        Figure(
+            f"the same, over that at {small.count:,}",
+            "",
+            after / before,
+            f"{after / before:.2f}×",
+            f"flat: ≤ {MOST_MEMORY_GROWTH:g}×",
+            after <= before * MOST_MEMORY_GROWTH if small is not large else None,
+        ),
+        Figure(
+            f"growth from {span}",
+            "",
+            growth,
+            f"slope {growth:.2f}",
+            f"slope of log time over log size ≤ {MOST_SLOPE:g}",
+            growth <= MOST_SLOPE,
+        ),
+    ]
+
+
+def page(sizes: list[Size], costs: list[tuple[float, float]], start: float) -> str:
+    rows = [
+        "| documents | from nothing | a document, beyond start-up | memory | replaced | a document | memory |"
+        " no change | a file | ÷ scandir + stat | ÷ git status |",
+        f"{'|---' * 11}|",
+    ]
+    for size, (_count, cost) in zip(sizes, costs, strict=True):
+        again = max(size.replacing.seconds - start, 0) / size.replaced * 1e3
+        quiet = median(size.unchanged)
+        git = f"{ratio(size.unchanged, size.git):.1f}" if size.git else "—"
+        cells = (
+            f"{size.count:,}",
+            f"{size.cold.seconds:.1f} s",
+            f"{cost * 1e3:.2f} ms",
+            f"{size.cold.peak_bytes / MIB:.0f} MB",
+            f"{size.replaced:,} in {size.replacing.seconds:.1f} s",
+            f"{again:.2f} ms",
+            f"{size.replacing.peak_bytes / MIB:.0f} MB",
+            f"{quiet:.3f} s",
+            f"{quiet / size.count * 1e6:.1f} µs",
+            f"{ratio(size.unchanged, size.walk):.1f}",
+            git,
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Documents of {homes.SECTIONS} passages, embedder `hashing` in 384 dimensions. Start-up is a sync of one"
+            f" file, {start:.1f} s. Memory is the most that the engine's process had resident; workers are not in it.",
+            "",
+        ]
+    )
+
+
+def measure(scratch: Path, counts: list[int], rounds: int, *, overhead_rounds: int) -> Report:
+    start = start_up(scratch)
+    tiny = overhead(scratch, OVERHEAD_FILES, overhead_rounds)
+    sizes = [size_of(scratch, count, rounds) for count in counts]
+    costs = [(float(size.count), max(size.cold.seconds - start, 1e-9) / size.count) for size in sizes]
+    report = Report("Scale", "python benchmarks/scale.py", versions={name: version(name) for name in PACKAGES})
+    report.figures = figures(sizes, costs, tiny)
+    report.page = page(sizes, costs, start)
+    milliseconds = [(count, cost * 1e3) for count, cost in costs]
+    report.plots["growth"] = line_chart(
+        "Time a document", "documents", "ms a document", {"from nothing": milliseconds}, log=True
+    )
+    curves = {f"{size.count:,} from nothing": _shares(size.cold) for size in sizes}
+    curves |= {f"{size.replaced:,} of {size.count:,} replaced": _shares(size.replacing) for size in sizes[-1:]}
+    report.plots["memory"] = line_chart("Memory of the engine's process", "% of the run", "MB", curves)
+    return report
+
+
+def _shares(ran: Watched) -> list[tuple[float, float]]:
+    return [(100 * at / ran.seconds, megabytes) for at, megabytes in ran.curve]
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    homes.add_folder(parser)
+    parser.add_argument("--files", help="sizes, by commas; else 1000,10000,100000, with --quick the first two")
+    parser.add_argument("--rounds", type=int, help="of the syncs without a change; else 7, with --quick 3")
+    options = parser.parse_args()
+    counts = [int(each) for each in (options.files or "1000,10000,100000").split(",")]
+    counts = counts[:2] if options.quick and not options.files else counts
+    rounds = options.rounds or (3 if options.quick else 7)
+    with homes.scratch_of(options.folder) as scratch:
+        report = measure(scratch, counts, rounds, overhead_rounds=1 if options.quick else 3)
+    return hand_in(report, options.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
