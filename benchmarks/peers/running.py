@@ -1,0 +1,128 @@
+"""The pipelines that are compared, docmill among them: how each is run over a folder, and what it embedded.
+
+Each takes the same folder and the same ONNX file. A second run in the same work folder is its own way to keep up with
+changes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lancedb
+
+import measuring
+from docmill.models import store
+from docmill.models.installed import TOKENIZER
+from docmill.models.known import MINILM
+from docmill.models.tokenizer import open_tokenizer
+from peers.install import CannotInstall, environment
+
+HERE = Path(__file__).parent
+PARTLY = 1  # docmill's exit code where single documents failed: of real files, some are scans
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """name: as people know it; form: what is not its default. texts: its column of what was embedded."""
+
+    name: str
+    form: str
+    command: tuple[str, ...]
+    work: Path
+    texts: str = "text"
+    table: str = "lancedb"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.form}" if self.form else self.name
+
+    def begin(self) -> None:
+        """Nothing is there yet, as before a first run."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+
+    def run(self, documents: Path, *, memory: bool = False) -> Run:
+        ran = measuring.run(
+            [*self.command, str(documents)], memory=memory, codes=(0, PARTLY), env=self.env, cwd=self.work
+        )
+        record = json.loads(ran.stdout[ran.stdout.index("{") :])
+        embedded = record["chunks"]["embedded"] if isinstance(record["chunks"], dict) else record["embedded"]
+        return Run(ran.seconds, embedded, ran.peak_bytes)
+
+    def embedded_texts(self) -> list[str]:
+        """What lies in its index."""
+        table = lancedb.connect(self.work / self.table).open_table("chunks")
+        return list(table.search().select([self.texts]).limit(10**7).to_arrow().column(self.texts).to_pylist())
+
+
+@dataclass(frozen=True)
+class Run:
+    seconds: float
+    embedded: int
+    peak_bytes: int
+
+
+def docmill(work: Path) -> Pipeline:
+    """It makes its home where it is run, which the first run pays for."""
+    return Pipeline(
+        "docmill",
+        "",
+        (sys.executable, "-m", "docmill", "sync", "--json"),
+        work / "docmill",
+        "search_text",
+        ".docmill/lancedb/default",
+    )
+
+
+def plain_script(work: Path, batch: int | None = None) -> Pipeline:
+    return _peer("plain script", sys.executable, "plain_script.py", work, batch)
+
+
+def peers(work: Path, *, install: bool) -> tuple[list[tuple[Pipeline, Pipeline]], list[str]]:
+    """Those that can be had, each as its documentation has it and in its best form; and why the others are missing."""
+    found, missing = [], []
+    for name, title, script in (
+        ("llamaindex", "LlamaIndex", "llamaindex_pipeline.py"),
+        ("cocoindex", "CocoIndex", "cocoindex_app.py"),
+    ):
+        try:
+            python = str(environment(name, install=install))
+        except CannotInstall as error:
+            missing.append(f"{title} could not be installed: {error}")
+            continue
+        found.append((_peer(title, python, script, work, None), _peer(title, python, script, work, 8)))
+    return found, missing
+
+
+def _peer(name: str, python: str, script: str, work: Path, batch: int | None) -> Pipeline:
+    folder = work / f"{Path(script).stem}-{batch or 'documented'}"
+    model = str(store.get(MINILM, store.default_cache()).folder)
+    more = ("--batch-size", str(batch)) if batch else ()
+    command = (
+        python,
+        "-W",
+        "ignore",
+        str(HERE / script),
+        "--work",
+        str(folder),
+        "--model",
+        model,
+        *more,
+        "--documents",
+    )
+    form = f"batches of {batch}" if batch else "as documented"
+    return Pipeline(name, form, command, folder, env={"PYTHONPATH": ""})  # its environment is its own
+
+
+def tokens_of(texts: Sequence[str]) -> int:
+    """What the model reads of them, special tokens included: the work that was done, however it was cut into chunks."""
+    model = store.get(MINILM, store.default_cache())
+    tokenizer = open_tokenizer(model.folder / TOKENIZER)
+    tokenizer.enable_truncation(max_length=model.info.max_tokens)
+    return sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts)))
