@@ -23,7 +23,7 @@ from docmill.models.tokenizer import open_tokenizer
 from peers.install import CannotInstall, environment
 
 HERE = Path(__file__).parent
-PARTLY = 1  # docmill's exit code where single documents failed: of real files, some are scans
+NOT_CLEAN = 3  # docmill's exit code where single documents failed: of real files, some are scans
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Pipeline:
     texts: str = "text"
     table: str = "lancedb"
     env: Mapping[str, str] = field(default_factory=dict)
+    codes: tuple[int, ...] = (0,)
 
     @property
     def title(self) -> str:
@@ -49,7 +50,7 @@ class Pipeline:
 
     def run(self, documents: Path, *, memory: bool = False) -> Run:
         ran = measuring.run(
-            [*self.command, str(documents)], memory=memory, codes=(0, PARTLY), env=self.env, cwd=self.work
+            [*self.command, str(documents)], memory=memory, codes=self.codes, env=self.env, cwd=self.work
         )
         record = json.loads(ran.stdout[ran.stdout.index("{") :])
         embedded = record["chunks"]["embedded"] if isinstance(record["chunks"], dict) else record["embedded"]
@@ -77,6 +78,7 @@ def docmill(work: Path) -> Pipeline:
         work / "docmill",
         "search_text",
         ".docmill/lancedb/default",
+        codes=(0, NOT_CLEAN),
     )
 
 
