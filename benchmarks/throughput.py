@@ -7,7 +7,7 @@ DOCMILL_BENCH_DOCUMENTS names folders of real documents. Two sets are taken from
 embedded (limit.py); and *markdown*, which every pipeline can read, on which docmill is held against others (peers/).
 Everything is a command of its own, timed from start to exit; only the limit starts counting when its processes have
 loaded the model. Rounds are interleaved; figures are medians of each round's own ratio. Peak memory is of all processes
-together, looked at in the first round. With --quick a sixth of the files is taken, once: whether it works, not how well.
+together, looked at in the first round. With --quick a sixth of the files is taken, once: it shows that all works.
 """
 
 from __future__ import annotations
