@@ -2,8 +2,8 @@
 
     python llamaindex_pipeline.py --documents DIR --work DIR --model DIR [--batch-size N]
 
-Without ``--batch-size``: all defaults of LlamaIndex. With it, the form that proved fastest: such batches, and no cache
-of transformations, which is written as JSON and which the docstore makes needless here.
+Without ``--batch-size``: all defaults of LlamaIndex. With it: such batches, and no cache of
+transformations, which is written as JSON and which the docstore makes needless here.
 """
 
 import argparse

@@ -91,7 +91,7 @@ class ChunkParams(StepParams):
 
 class EmbedParams(StepParams):
     model: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="`docmill models list` shows the names")
-    # A batch of 512 still lies in a core's cache between the layers of a small model; one of 1024 is slower.
+    # More padded tokens are no faster, and take more memory (benchmarks/throughput.py).
     batch_tokens: int = tuning(512, ge=64, le=262_144, description="padded tokens in one micro-batch")
     batch_texts: int = tuning(32, ge=1, le=2048, description="texts in one micro-batch")
     window_chunks: int = tuning(1024, ge=1, le=65_536, description="chunks that are sorted by length together")
