@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test crash fuzz audit lint bench docs lock clean
+.PHONY: help install run test crash fuzz audit lint bench retrieval docs lock clean
 
 help:
 	@echo "make run    install, then index the shipped example and search it"
@@ -14,7 +14,8 @@ help:
 	@echo "make fuzz   damaged files and random text against all that reads them; five minutes, or MINUTES=60"
 	@echo "make audit  ask the advisory database about the pinned dependencies; needs the network"
 	@echo "make lint   ruff, mypy --strict and the import layers"
-	@echo "make bench  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
+	@echo "make bench  speed, memory and scale against baselines, into docs/benchmarks.md; BENCH=quick: some minutes"
+	@echo "make retrieval  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   pin the dependencies anew, with hashes"
 
@@ -62,7 +63,11 @@ lint: install
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+# BENCH=quick takes some minutes and writes nothing; ONLY="scale startup" measures some parts
 bench: install
+	@$(BIN)/python benchmarks/all.py $(if $(filter quick,$(BENCH)),--quick) $(addprefix --only ,$(ONLY))
+
+retrieval: install
 	@$(BIN)/python benchmarks/chunk_stability.py
 	@$(BIN)/python benchmarks/retrieval.py
 
