@@ -118,13 +118,13 @@ def test_a_disk_on_which_sqlite_does_not_work(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from docmill.stores.state import State
+    from docmill.stores.state import tables
 
     def full(fresh: Path) -> None:
         fresh.write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(State, "_build", staticmethod(full))
+    monkeypatch.setattr(tables, "build", full)
     kept = tmp_path / "home" / "workflows" / "mine.yaml"
     kept.parent.mkdir(parents=True)
     kept.write_text("name: mine\n")

@@ -62,6 +62,7 @@ class LegStage:
         alone: Callable[[], Executor],
         *,
         at_once: int,
+        nested_at_once: int,
         chunked: Callable[[Work], None],
         failed: Callable[[Work, StepRow, Failure, str], None],
     ) -> None:
@@ -71,7 +72,7 @@ class LegStage:
         self._artifacts = artifacts
         self._executor = executor
         self._alone = alone
-        self._at_once = at_once
+        self._at_once, self._nested_at_once = at_once, nested_at_once
         self._chunked = chunked
         self._failed = failed
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
@@ -114,10 +115,16 @@ class LegStage:
         """Keep as many legs running as pay."""
         if any(work.crashes for work in self.running.values()):
             return
-        while self._queue and len(self.running) < self._at_once and not self.hold:
+        while self._queue and self._has_room() and not self.hold:
             self._submit(self._next(), self._executor())
         if self._suspects and not self._queue and not self.running:
             self._submit([self._suspects.popleft()], self._alone())
+
+    def _has_room(self) -> bool:
+        """What lies in a container may be one itself, and is told how much of it has been unpacked before it begins."""
+        if not self._queue[0][0].nesting.depth:
+            return len(self.running) < self._at_once
+        return sum(work.nesting.depth > 0 for work in self.running.values()) < self._nested_at_once
 
     def _next(self) -> list[tuple[Work, dict[str, ArtifactRef]]]:
         many = len(self._queue) >= BUNDLING_FROM
@@ -313,7 +320,7 @@ def _outcomes(bundle: Bundle, future: Future[list[LegOutcome]]) -> list[LegOutco
 
 
 def _is_small(work: Work) -> bool:
-    return work.size_bytes <= SMALL_BYTES and not work.alone
+    return work.size_bytes <= SMALL_BYTES and not work.alone and not work.nesting.depth
 
 
 def _go_together(one: Work, other: Work) -> bool:

@@ -99,6 +99,7 @@ class Runner:
             self.pools.documents,
             self.pools.solo,
             at_once=settings.document_workers * LEGS_AHEAD,
+            nested_at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
             failed=self.endings.failed,
         )

@@ -38,9 +38,9 @@ def validate(file: HeldFile, name: str, content_hash: str, params: ValidateParam
             f"the file has {size:,} bytes; the most allowed is {params.max_file_bytes:,}",
             hint="raise it with --set validate.max_file_bytes=N",
         )
+    hold_to(file, content_hash)  # first: a file that is just being written anew has no bytes for a moment
     if size == 0:
         raise EmptyDocument("the file has no bytes")
-    hold_to(file, content_hash)
     return filetypes.detect(file.path, name=name)
 
 
