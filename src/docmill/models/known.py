@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Pooling = Literal["mean", "cls"]
+Quantization = Literal["fp32", "int8"]
 
 PROVIDER = "fastembed"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

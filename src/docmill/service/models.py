@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from docmill.domain.events import MessageEvent, Reporter
-from docmill.domain.results import ModelInstalled, ModelList, ModelVerified
+from docmill.domain.results import ModelFinding, ModelInstalled, ModelList, ModelVerified
 from docmill.models import store, wordllama
+from docmill.models.known import Quantization
 from docmill.settings import Settings
 
 
@@ -16,22 +19,23 @@ def list_models(_settings: Settings, *, limit: int, offset: int) -> ModelList:
     )
 
 
-def install(_settings: Settings, reporter: Reporter, name: str) -> ModelInstalled:
+def install(_settings: Settings, reporter: Reporter, name: str, quantization: Quantization) -> ModelInstalled:
     """Put a model into the cache; one that is there and whole stays. Raises ModelMissing where it cannot be had."""
     if name == wordllama.NAME:
         return _packaged()
     cache = store.default_cache()
-    already = store.find(name, cache) is not None and not store.verify(name, cache)
+    shown = name if quantization == "fp32" else f"{name} as {quantization}"
+    already = store.find(name, cache, quantization) is not None and not store.verify(name, cache, quantization)
     if not already:
-        reporter.emit(MessageEvent("info", f"installing {name} into {cache}"))
-    model = store.ensure(name, cache, reinstall=not already)
+        reporter.emit(MessageEvent("info", f"installing {shown} into {cache}"))
+    model = store.ensure(name, cache, quantization, reinstall=not already)
     return ModelInstalled(
         name=name,
         path=str(model.folder),
         fingerprint=model.info.fingerprint,
         size_bytes=model.size_bytes,
         already_installed=already,
-        message=f"{name} {'was installed already' if already else 'is installed'}",
+        message=f"{shown} {'was installed already' if already else 'is installed'}",
     )
 
 
@@ -42,9 +46,15 @@ def verify(_settings: Settings, name: str | None) -> ModelVerified:
     names = [name] if name else [entry.name for entry in entries if entry.installed]
     findings = []
     for each in names:
-        findings += wordllama.findings() if each == wordllama.NAME else store.verify(each, cache)
+        findings += wordllama.findings() if each == wordllama.NAME else _findings(each, cache)
     reason = f"{len(findings)} damaged or missing files" if findings else None
     return ModelVerified(checked=names, findings=findings, clean=not findings, reason=reason)
+
+
+def _findings(name: str, cache: Path) -> list[ModelFinding]:
+    """Of a model, and of its other forms that are installed."""
+    forms = [each for each in store.QUANTIZATIONS if each == "fp32" or store.find(name, cache, each)]
+    return [finding for form in forms for finding in store.verify(name, cache, form)]
 
 
 def _packaged() -> ModelInstalled:

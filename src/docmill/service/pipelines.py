@@ -82,6 +82,8 @@ def compile_with_model(definition: Pipeline, reporter: Reporter) -> CompiledPipe
         name = error.context.get("model")
         if not isinstance(name, str):
             raise  # its hint says how to get it
-        reporter.emit(MessageEvent("info", f"installing the embedding model {name}"))
-        store.ensure(name, store.default_cache())
+        quantization = error.context.get("quantization", "fp32")
+        form = "" if quantization == "fp32" else f" as {quantization}"
+        reporter.emit(MessageEvent("info", f"installing the embedding model {name}{form}"))
+        store.ensure(name, store.default_cache(), quantization)
         return compile_pipeline(definition)
