@@ -1,0 +1,321 @@
+"""What the int8 form of the default model gives: agreement across batches, speed, and how much less it finds.
+
+    DOCMILL_BENCH_DOCUMENTS=DIR[:DIR] python benchmarks/quantisation.py [--quick]
+
+Three forms: fp32, docmill's int8 (a scale for each token), and dynamic int8 as ONNX Runtime's own tool writes it, which
+shows why that one is not shipped. Texts are the passages that docmill makes of the documents. With DOCMILL_IR_DATA, or
+--data, nDCG@10 on SciFact is measured, too. The script exits 1 where a vector of int8 depends on its batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docmill import settings as settings_module
+from docmill.domain.events import SilentReporter
+from docmill.models import store
+from docmill.models.installed import ONNX, TOKENIZER, InstalledModel
+from docmill.models.known import MINILM
+from docmill.models.session import OnnxSession
+from docmill.models.tokenizer import tokenizer_of
+from docmill.service.home import init
+from docmill.service.syncing import sync
+from docmill.stores.reading import CHUNKS, Database
+from measuring import Figure, Report, arguments, hand_in, interleaved, progress, ratio
+from retrieval import load_beir, ndcg_at_10
+
+DOCUMENTS_VARIABLE = "DOCMILL_BENCH_DOCUMENTS"
+DATA_VARIABLE = "DOCMILL_IR_DATA"
+AGREEMENT = 1e-4
+PROCESSES = 2
+BATCH_TOKENS = 1024
+FORMS = ("fp32", "int8", "dynamic int8")
+LEAST_SPEED = 1.5
+
+Batches = list[list[int]]
+Vectors = NDArray[np.float32]
+
+
+# ---- texts and forms -------------------------------------------------------------------------------------------------
+
+
+def passages(folders: Sequence[Path], include: list[str]) -> list[str]:
+    """Distinct passages of the documents, as docmill cuts them, in a random order that is always the same."""
+    with tempfile.TemporaryDirectory() as work:
+        settings = settings_module.build(home=Path(work) / "home")
+        init(settings)
+        overrides = ["embed.method=hashing", "embed.model=hashing-64"]
+        sync(settings, SilentReporter(), list(folders), include=include, overrides=overrides)
+        table = Database(Path(work) / "home", "default").table(CHUNKS)
+        found = sorted(set(table.to_arrow()["search_text"].to_pylist()))
+    random.Random(1).shuffle(found)
+    return found
+
+
+def forms(work: Path) -> dict[str, InstalledModel]:
+    """The model in each form. Dynamic int8 is made in ``work``: weights a scale a column, as the tool does it best."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    cache = store.default_cache()
+    exact, int8 = store.ensure(MINILM, cache), store.ensure(MINILM, cache, "int8")
+    (work / TOKENIZER).symlink_to(exact.folder / TOKENIZER)
+    quantize_dynamic(
+        exact.folder / ONNX, work / ONNX, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul"]
+    )
+    return dict(zip(FORMS, (exact, int8, replace(exact, folder=work)), strict=True))
+
+
+def micro_batches(lengths: Sequence[int], most_texts: int = 32) -> Batches:
+    """Indices, the shortest first, in batches of at most BATCH_TOKENS padded tokens, as docmill's engine hands out."""
+    batches: Batches = [[]]
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batches[-1] and (lengths[index] * (len(batches[-1]) + 1) > BATCH_TOKENS or len(batches[-1]) == most_texts):
+            batches.append([])
+        batches[-1].append(index)
+    return batches
+
+
+def of_size(order: Sequence[int], size: int) -> Batches:
+    return [list(order[start : start + size]) for start in range(0, len(order), size)]
+
+
+# ---- processes -------------------------------------------------------------------------------------------------------
+
+
+class Workers:
+    """PROCESSES processes that hold one form, a thread each unless told otherwise, and embed batches of ``texts``."""
+
+    def __init__(self, model: InstalledModel, texts: list[str], threads: int = 1) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._size = (len(texts), model.info.dimension)
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for _ in range(PROCESSES):
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=_work, args=(theirs, model, texts, threads), daemon=True)
+            process.start()
+            self._pipes.append(ours)
+            self._processes.append(process)
+        for pipe in self._pipes:
+            pipe.recv()
+
+    def embed(self, batches: Batches) -> Vectors:
+        """A row each text. Batches go round the processes in turn, so that each gets as many short and long ones."""
+        found = np.zeros(self._size, np.float32)
+        shares = [batches[number::PROCESSES] for number in range(PROCESSES)]
+        for pipe, share in zip(self._pipes, shares, strict=True):
+            pipe.send(share)
+        for pipe, share in zip(self._pipes, shares, strict=True):
+            if share:
+                found[[index for batch in share for index in batch]] = pipe.recv()
+            else:
+                pipe.recv()
+        return found
+
+    def seconds(self, batches: Batches) -> float:
+        started = time.perf_counter()
+        self.embed(batches)
+        return time.perf_counter() - started
+
+    def end(self) -> None:
+        for pipe in self._pipes:
+            pipe.send(None)
+        for process in self._processes:
+            process.join()
+
+
+def _work(pipe: Connection, model: InstalledModel, texts: list[str], threads: int) -> None:
+    session = OnnxSession(model, threads=threads)
+    session.embed_passages(texts[:1])
+    pipe.send("ready")
+    while (batches := pipe.recv()) is not None:
+        parts = [session.embed_passages([texts[index] for index in batch]) for batch in batches]
+        pipe.send(np.concatenate(parts) if parts else None)
+
+
+# ---- measures --------------------------------------------------------------------------------------------------------
+
+
+def batchings(lengths: Sequence[int]) -> Iterator[tuple[str, int, Batches]]:
+    """Name, threads, batches. In random order nearly every text is padded beside a longer one."""
+    order = list(range(len(lengths)))
+    for size in (2, 8, 32):
+        yield f"in batches of {size}, mixed lengths", 1, of_size(order, size)
+    yield "sorted by length", 1, micro_batches(lengths)
+    yield "in batches of 8, two threads", 2, of_size(order, 8)
+
+
+def disagreement(model: InstalledModel, texts: list[str], lengths: Sequence[int]) -> dict[str, float]:
+    """For each way of making batches the largest difference to the same text's vector when it is alone."""
+    alone: Vectors | None = None
+    found: dict[str, float] = {}
+    for threads in (1, 2):
+        workers = Workers(model, texts, threads)
+        if alone is None:
+            alone = workers.embed(of_size(range(len(texts)), 1))
+        for name, wanted, batches in batchings(lengths):
+            if wanted == threads:
+                found[name] = float(np.abs(workers.embed(batches) - alone).max())
+        workers.end()
+    return found
+
+
+def speeds(
+    models: dict[str, InstalledModel], texts: list[str], lengths: Sequence[int], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, Vectors]]:
+    """Texts a second of each round, and the vectors, all forms in the same processes' shape and in turns."""
+    batches = micro_batches(lengths)
+    workers = {form: Workers(model, texts) for form, model in models.items()}
+    vectors = {form: each.embed(batches) for form, each in workers.items()}  # also warms up
+    taken = interleaved({form: partial(each.seconds, batches) for form, each in workers.items()}, rounds)
+    for each in workers.values():
+        each.end()
+    return {form: [len(texts) / one for one in seconds] for form, seconds in taken.items()}, vectors
+
+
+def retrieval(model: InstalledModel, data: Path) -> float:
+    """nDCG@10 on SciFact: title and abstract, exact cosine, the questions by the same form."""
+    collection = load_beir(data / "scifact")
+    ids = list(collection.corpus)
+    texts = [f"{title} {text}".strip() for title, text in collection.corpus.values()]
+    workers = Workers(model, texts)
+    vectors = workers.embed(micro_batches(counted(model, texts)))
+    workers.end()
+    session = OnnxSession(model, threads=PROCESSES)
+    run = {}
+    for query, text in collection.queries.items():
+        scores = vectors @ session.embed_query(text)
+        run[query] = [ids[index] for index in np.argsort(-scores, kind="stable")[:10]]
+    return ndcg_at_10(run, collection.qrels)
+
+
+def counted(model: InstalledModel, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text as the model gets them."""
+    info = model.info
+    return [min(count + info.special_tokens, info.max_tokens) for count in tokenizer_of(model).counts(texts)]
+
+
+# ---- report ----------------------------------------------------------------------------------------------------------
+
+
+def report(texts: list[str], options: argparse.Namespace, work: Path) -> Report:
+    models = forms(work)
+    lengths = counted(models["fp32"], texts)
+    few = texts[: 24 if options.quick else 120]
+    progress("agreement")
+    apart = {"int8": disagreement(models["int8"], texts, lengths)}
+    for form in ("fp32", "dynamic int8"):
+        apart[form] = disagreement(models[form], few, lengths[: len(few)])
+    progress("speed")
+    measured = texts[: 120 if options.quick else 360]
+    per_second, vectors = speeds(models, measured, lengths[: len(measured)], 3 if options.quick else 5)
+    cosines = {form: np.einsum("td,td->t", vectors["fp32"], found) for form, found in vectors.items()}
+    scores: dict[str, float] = {}
+    if options.data is not None and not options.quick:
+        for form in ("fp32", "int8"):
+            progress(f"SciFact, {form}")
+            scores[form] = retrieval(models[form], options.data)
+    found = Report("Quantisation", "python benchmarks/quantisation.py")
+    found.figures = _figures(apart, per_second, scores, len(texts))
+    found.page = _page(apart, per_second, cosines, scores, lengths, len(few), len(measured))
+    return found
+
+
+def _figures(
+    apart: dict[str, dict[str, float]],
+    per_second: dict[str, list[float]],
+    scores: dict[str, float],
+    texts: int,
+) -> list[Figure]:
+    worst = max(apart["int8"].values())
+    dynamic = max(apart["dynamic int8"].values())
+    faster = ratio(per_second["int8"], per_second["fp32"])
+    figures = [
+        Figure(
+            "int8: a text's vector alone and in any batch",
+            "dynamic int8",
+            worst,
+            f"{worst:.1e} apart at most, {texts:,} texts; dynamic int8 {dynamic:.1e}",
+            f"at most {AGREEMENT:.0e}",
+            worst <= AGREEMENT,
+        ),
+        Figure(
+            "int8: texts a second",
+            "fp32, the same batches and processes",
+            faster,
+            f"{faster:.2f} times",
+            f"at least {LEAST_SPEED}",
+            faster >= LEAST_SPEED,
+        ),
+    ]
+    if scores:
+        loss = scores["fp32"] - scores["int8"]
+        shown = f"{scores['int8']:.4f}, {loss:.4f} less"
+        figures.append(Figure("int8: nDCG@10 on SciFact", f"fp32, {scores['fp32']:.4f}", scores["int8"], shown))
+    return figures
+
+
+def _page(
+    apart: dict[str, dict[str, float]],
+    per_second: dict[str, list[float]],
+    cosines: dict[str, NDArray[np.float32]],
+    scores: dict[str, float],
+    lengths: Sequence[int],
+    few: int,
+    measured: int,
+) -> str:
+    names = list(apart["int8"])
+    lines = [
+        f"{len(lengths):,} distinct passages of {min(lengths)} to {max(lengths)} tokens, half of them of at most"
+        f" {median(lengths):.0f}; with fp32 and dynamic int8 {few} of them. Largest difference between a number of a"
+        " text's unit vector when it is alone, and",
+        "",
+        f"| form | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+        *(f"| {form} | {' | '.join(f'{apart[form][name]:.1e}' for name in names)} |" for form in FORMS),
+        "",
+        f"{measured} of the passages in {PROCESSES} processes of one thread, in micro-batches of {BATCH_TOKENS:,}"
+        f" padded tokens, sorted by length; medians of {len(per_second['fp32'])} interleaved rounds. nDCG@10 is that of"
+        " SciFact.",
+        "",
+        "| form | texts a second | ÷ fp32 | cosine to fp32: mean, least | nDCG@10 |",
+        "|---|---|---|---|---|",
+    ]
+    for form in FORMS:
+        speed, faster = median(per_second[form]), ratio(per_second[form], per_second["fp32"])
+        near = f"{cosines[form].mean():.4f}, {cosines[form].min():.4f}"
+        score = f"{scores[form]:.4f}" if form in scores else "not measured"
+        lines.append(f"| {form} | {speed:.0f} | {faster:.2f} | {near} | {score} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--documents", default=os.environ.get(DOCUMENTS_VARIABLE), help=f"else {DOCUMENTS_VARIABLE}")
+    parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"else {DATA_VARIABLE}")
+    options = parser.parse_args()
+    folders = [Path(each) for each in (options.documents or "").split(":") if each]
+    if not folders or not all(each.is_dir() for each in folders):
+        progress(f"no folders of documents: name them with --documents or {DOCUMENTS_VARIABLE}")
+        return 2
+    texts = passages(folders, ["*.md"] if options.quick else ["*.md", "*.pdf"])[: 120 if options.quick else 2000]
+    with tempfile.TemporaryDirectory() as work:
+        return hand_in(report(texts, options, Path(work)), options.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
