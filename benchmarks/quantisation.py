@@ -1,6 +1,6 @@
 """What the int8 form of the default model gives: agreement across batches, speed, and how much less it finds.
 
-    DOCMILL_BENCH_DOCUMENTS=DIR[:DIR] python benchmarks/quantisation.py [--quick]
+    DOCMILL_BENCH_DOCUMENTS=DIR:DIR python benchmarks/quantisation.py [--quick]
 
 Three forms: fp32, docmill's int8 (a scale for each token), and dynamic int8 as ONNX Runtime's own tool writes it, which
 shows why that one is not shipped. Texts are the passages that docmill makes of the documents. With DOCMILL_IR_DATA, or
@@ -25,8 +25,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+import real_documents
 from docmill import settings as settings_module
 from docmill.domain.events import SilentReporter
+from docmill.domain.params import EmbedParams
 from docmill.models import store
 from docmill.models.installed import ONNX, TOKENIZER, InstalledModel
 from docmill.models.known import MINILM
@@ -38,11 +40,11 @@ from docmill.stores.reading import CHUNKS, Database
 from measuring import Figure, Report, arguments, hand_in, interleaved, progress, ratio
 from retrieval import load_beir, ndcg_at_10
 
-DOCUMENTS_VARIABLE = "DOCMILL_BENCH_DOCUMENTS"
 DATA_VARIABLE = "DOCMILL_IR_DATA"
 AGREEMENT = 1e-4
 PROCESSES = 2
-BATCH_TOKENS = 1024
+BATCH_TOKENS: int = EmbedParams().batch_tokens
+BATCH_TEXTS: int = EmbedParams().batch_texts
 FORMS = ("fp32", "int8", "dynamic int8")
 LEAST_SPEED = 1.5
 
@@ -53,17 +55,17 @@ Vectors = NDArray[np.float32]
 # ---- texts and forms -------------------------------------------------------------------------------------------------
 
 
-def passages(folders: Sequence[Path], include: list[str]) -> list[str]:
-    """Distinct passages of the documents, as docmill cuts them, in a random order that is always the same."""
+def passages(*, quick: bool) -> list[str]:
+    """Distinct passages of the real documents, as docmill cuts them, in a random order that is always the same."""
     with tempfile.TemporaryDirectory() as work:
-        settings = settings_module.build(home=Path(work) / "home")
+        folder, home = Path(work) / "documents", Path(work) / "home"
+        real_documents.mixed(folder, every=10 if quick else 1)
+        settings = settings_module.build(home=home)
         init(settings)
-        overrides = ["embed.method=hashing", "embed.model=hashing-64"]
-        sync(settings, SilentReporter(), list(folders), include=include, overrides=overrides)
-        table = Database(Path(work) / "home", "default").table(CHUNKS)
-        found = sorted(set(table.to_arrow()["search_text"].to_pylist()))
+        sync(settings, SilentReporter(), [folder], overrides=["embed.method=hashing", "embed.model=hashing-64"])
+        found = sorted(set(Database(home, "default").table(CHUNKS).to_arrow()["search_text"].to_pylist()))
     random.Random(1).shuffle(found)
-    return found
+    return found[: 120 if quick else 2400]
 
 
 def forms(work: Path) -> dict[str, InstalledModel]:
@@ -79,11 +81,11 @@ def forms(work: Path) -> dict[str, InstalledModel]:
     return dict(zip(FORMS, (exact, int8, replace(exact, folder=work)), strict=True))
 
 
-def micro_batches(lengths: Sequence[int], most_texts: int = 32) -> Batches:
+def micro_batches(lengths: Sequence[int]) -> Batches:
     """Indices, the shortest first, in batches of at most BATCH_TOKENS padded tokens, as docmill's engine hands out."""
     batches: Batches = [[]]
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batches[-1] and (lengths[index] * (len(batches[-1]) + 1) > BATCH_TOKENS or len(batches[-1]) == most_texts):
+        if batches[-1] and (lengths[index] * (len(batches[-1]) + 1) > BATCH_TOKENS or len(batches[-1]) == BATCH_TEXTS):
             batches.append([])
         batches[-1].append(index)
     return batches
@@ -305,14 +307,9 @@ def _page(
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--documents", default=os.environ.get(DOCUMENTS_VARIABLE), help=f"else {DOCUMENTS_VARIABLE}")
     parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help=f"else {DATA_VARIABLE}")
     options = parser.parse_args()
-    folders = [Path(each) for each in (options.documents or "").split(":") if each]
-    if not folders or not all(each.is_dir() for each in folders):
-        progress(f"no folders of documents: name them with --documents or {DOCUMENTS_VARIABLE}")
-        return 2
-    texts = passages(folders, ["*.md"] if options.quick else ["*.md", "*.pdf"])[: 120 if options.quick else 2000]
+    texts = passages(quick=options.quick)
     with tempfile.TemporaryDirectory() as work:
         return hand_in(report(texts, options, Path(work)), options.json)
 
