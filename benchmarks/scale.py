@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import count as count_from
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -128,8 +129,12 @@ def overhead(scratch: Path, count: int, rounds: int) -> tuple[list[float], list[
     if not folder.is_dir():
         homes.write(folder, range(count), sections=1)
 
+    numbers = count_from(1)
+
     def sync() -> float:
-        home = scratch / "home-tiny"
+        # A new home each time, and none removed meanwhile: where thousands of files have just been deleted, ext4 takes
+        # ten times as long to make new ones.
+        home = scratch / f"home-tiny-{next(numbers)}"
         homes.make(home)
         ran = homes.sync(home, folder, *homes.HASHING)
         if ran.json["documents"]["completed"] != count or ran.json["chunks"]["embedded"] != count:

@@ -220,6 +220,7 @@ def page(found: AgainstTheLimit, measured: Sequence[Measured], missing: Sequence
         *(_change_row(one) for one in measured if one.unchanged),
         "",
         *(f"{each}." for each in missing),
+        "Not compared: haiku-ingester, which has no embedder of its own and asks a server.",
     ]
     return "\n".join(lines)
 

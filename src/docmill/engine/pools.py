@@ -75,9 +75,7 @@ class Pools:
         """Workers that hold the pipeline's model, loaded as they start."""
         if name not in self._pools:
             args = (os.getpid(), pipeline.embed.method, pipeline.embed_params, THREADS)
-            self._pools[name] = Workers(
-                workers, worker.start_embed_worker, args, done=self._done, printed=self._printed
-            )
+            self._pools[name] = Workers(workers, worker.start_embed_worker, args, done=self._done, printed=self.printed)
         return self._pools[name]
 
     def stop(self) -> None:
@@ -102,15 +100,15 @@ class Pools:
             recycle=recycle,
             memory_bytes=settings.worker_memory_bytes,
             done=self._done,
-            printed=self._printed,
+            printed=self.printed,
         )
 
-    def _printed(self, tag: Any, text: str) -> None:
+    def printed(self, tag: Any, text: str) -> None:
         """Into the log, under the name of the document. What workers print as they start is the same for all."""
         if tag is None:
             self._log.add_once("a worker that starts", text)
         else:
-            self._log.add(getattr(tag, "uri", "embedding"), text)
+            self._log.add(tag if isinstance(tag, str) else getattr(tag, "uri", "embedding"), text)
 
     def _done(self, tag: Any, future: Future[Any]) -> None:
         self._results.put(Done(tag, future))

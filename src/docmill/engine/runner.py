@@ -354,6 +354,8 @@ class Runner:
                 group.pipeline,
                 self.ledger,
                 vector_rows=self.settings.vector_index_rows,
+                printed=self.pools.printed,
+                warn=lambda text: self.reporter.emit(MessageEvent("warning", text)),
                 stored=self.endings.stored,
                 outdated=self.endings.outdated,
             )

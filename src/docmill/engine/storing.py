@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from docmill import failpoints
 from docmill.domain import identity
@@ -16,6 +17,7 @@ from docmill.domain.documents import Member
 from docmill.domain.events import now
 from docmill.domain.jobs import StepOutcome
 from docmill.domain.params import StoreParams
+from docmill.engine import aside
 from docmill.engine.ledger import Ledger
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.work import Work
@@ -42,6 +44,8 @@ class StoreStage:
         ledger: Ledger,
         *,
         vector_rows: int,
+        printed: Callable[[Any, str], None],
+        warn: Callable[[str], None],
         stored: Callable[[Work, str], None],
         outdated: Callable[[Work], None],
     ) -> None:
@@ -54,6 +58,8 @@ class StoreStage:
         self._embedder = pipeline.embed.method
         self._ledger = ledger
         self._vector_rows = vector_rows
+        self._printed = printed
+        self._warn = warn
         self._stored = stored
         self._outdated = outdated
         self._vectors: VectorStore | None = None
@@ -94,9 +100,17 @@ class StoreStage:
 
     def finish(self) -> None:
         """After the last window of a group."""
-        if self._wrote:
-            self._open().finish(vector_rows=self._vector_rows)
-            self._wrote = False
+        if not self._wrote:
+            return
+        store = self._open()
+        if store.rows < aside.LARGE_ROWS:
+            store.finish(vector_rows=self._vector_rows)
+        elif store.is_due(vector_rows=self._vector_rows):
+            self._vectors = None  # what another process writes is opened anew
+            wrong = aside.finish(self._folder, self._model, self._embedder, self._vector_rows, printed=self._printed)
+            if wrong:
+                self._warn(wrong)
+        self._wrote = False
 
     def drop(self, group_id: int) -> list[Work]:
         dropped = [work for work in self.waiting if work.group.id == group_id]

@@ -43,6 +43,11 @@ def probes(chunks: Any, limit: int, *, filtered: bool) -> int:
     return max(_LEAST_PROBES, int(chunks.count_rows()) // _ROWS_A_PROBE)
 
 
+def is_due(chunks: Any, *, vector_rows: int) -> bool:
+    """Whether :func:`bring_up` would change the table."""
+    return bool(_missing(chunks, vector_rows)) or any(_is_behind(chunks, index) for index in chunks.list_indices())
+
+
 def bring_up(chunks: Any, *, vector_rows: int) -> bool:
     """Make the indexes that are due, and extend those that leave much out. True where the table has changed.
 
@@ -68,6 +73,15 @@ def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
 
 
 def _make(chunks: Any, vector_rows: int) -> bool:
+    missing = _missing(chunks, vector_rows)
+    for column, config in missing:
+        with failpoints.around("index.build"):
+            chunks.create_index(column, config=config)
+    return bool(missing)
+
+
+def _missing(chunks: Any, vector_rows: int) -> list[tuple[str, Any]]:
+    """Columns that are to have an index and have none, with how it is made."""
     from lancedb.index import FTS, IvfSq
 
     rows = chunks.count_rows()
@@ -77,10 +91,7 @@ def _make(chunks: Any, vector_rows: int) -> bool:
         missing.append(("search_text", FTS(with_position=False)))
     if rows >= vector_rows and False not in there:
         missing.append(("vector", IvfSq(distance_type="cosine")))
-    for column, config in missing:
-        with failpoints.around("index.build"):
-            chunks.create_index(column, config=config)
-    return bool(missing)
+    return missing
 
 
 def _is_behind(chunks: Any, index: Any) -> bool:

@@ -70,6 +70,18 @@ class VectorStore:
         with failpoints.around("store.fsync"):
             self._sync_files()
 
+    @property
+    def rows(self) -> int:
+        """Passages, also of windows that are not published yet."""
+        return int(self._chunks.count_rows())
+
+    def is_due(self, *, vector_rows: int) -> bool:
+        """Whether :meth:`finish` would write anything."""
+        with _lance_errors(self.folder):
+            if any(compacting.is_due(table, folder) for table, folder in self._tables()):
+                return True
+            return indexing.is_due(self._chunks, vector_rows=vector_rows)
+
     def finish(self, *, vector_rows: int | None) -> None:
         """What is due after the last window of a run: indexes that cover the rows, few files, few old versions.
 
