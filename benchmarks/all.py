@@ -1,6 +1,6 @@
 """Runs the benchmarks of the table of goals, one after the other, and writes docs/benchmarks.md.
 
-    python benchmarks/all.py [--quick] [--only NAME ...]
+    python benchmarks/all.py [--quick] [--only NAME ...] [--rounds N]
 
 Each part is a command of its own. What it found is kept in benchmarks/results/NAME.json, with the machine and the day,
 and the page is made of what is there: so one part can be measured again alone. With --quick, which takes some minutes,
@@ -28,16 +28,18 @@ RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
 PARTS = ("throughput", "startup", "scale", "quantisation")
 SHARING = ("startup", "scale")  # homes that take minutes to make
+ROUNDED = ("throughput", "startup", "scale")
 PACKAGES = ("docmill", "lancedb", "onnxruntime", "tokenizers", "pyarrow")
 MARKS = {None: "", True: "yes", False: "**no**"}
 
 
-def measure(name: str, folder: Path, *, quick: bool) -> dict[str, Any] | None:
+def measure(name: str, folder: Path, *, quick: bool, rounds: int | None) -> dict[str, Any] | None:
     """One part, as benchmarks/results keeps it; None where it could not be measured."""
     out = folder / f"{name}.json"
     command = [sys.executable, os.fspath(HERE / f"{name}.py"), "--json", os.fspath(out)]
     command += ["--quick"] if quick else []
     command += ["--folder", os.fspath(folder)] if name in SHARING else []
+    command += ["--rounds", str(rounds)] if rounds and name in ROUNDED else []
     progress(f"== {name}")
     code = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
     if code not in (0, 1) or not out.is_file():
@@ -126,11 +128,12 @@ def write(found: dict[str, dict[str, Any]]) -> None:
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=f"one of {', '.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, help="of what is compared; else what each part thinks best")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page from what is kept")
     given = parser.parse_args()
     asked = () if given.page else tuple(given.only or PARTS)
     with tempfile.TemporaryDirectory() as folder:
-        measured = {name: measure(name, Path(folder), quick=given.quick) for name in asked}
+        measured = {name: measure(name, Path(folder), quick=given.quick, rounds=given.rounds) for name in asked}
     found = {name: record for name, record in measured.items() if record is not None}
     if not given.quick:
         RESULTS.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -218,6 +219,11 @@ def traps(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mill]:
     yield mill
     for cache in caches:
         cache.cache_clear()
+
+
+def pytest_configure() -> None:
+    """What runs in the background may have Ctrl-C ignored, and so would all that tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

@@ -120,3 +120,8 @@ def test_without_its_package_the_hint_says_how_to_get_it(monkeypatch: pytest.Mon
     entry = models.list_models(settings.build(), limit=1000, offset=0).models[-1]
     assert (entry.name, entry.installed, entry.available) == (wordllama.NAME, False, False)
     assert not models.verify(settings.build(), wordllama.NAME).clean
+
+
+def test_it_has_no_other_form() -> None:
+    with pytest.raises(ModelMissing, match="has no int8 form"):
+        models.install(settings.build(), Silent(), wordllama.NAME, "int8")

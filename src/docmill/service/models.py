@@ -6,6 +6,7 @@ from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.results import ModelFinding, ModelInstalled, ModelList, ModelVerified
+from docmill.errors import ModelMissing
 from docmill.models import store, wordllama
 from docmill.models.known import Quantization
 from docmill.settings import Settings
@@ -19,9 +20,11 @@ def list_models(_settings: Settings, *, limit: int, offset: int) -> ModelList:
     )
 
 
-def install(_settings: Settings, reporter: Reporter, name: str, quantization: Quantization) -> ModelInstalled:
+def install(_settings: Settings, reporter: Reporter, name: str, quantization: Quantization = "fp32") -> ModelInstalled:
     """Put a model into the cache; one that is there and whole stays. Raises ModelMissing where it cannot be had."""
     if name == wordllama.NAME:
+        if quantization != "fp32":
+            raise ModelMissing(f"{name} has no {quantization} form", hint="leave --quantization out")
         return _packaged()
     cache = store.default_cache()
     shown = name if quantization == "fp32" else f"{name} as {quantization}"
