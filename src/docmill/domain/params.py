@@ -101,4 +101,4 @@ class StoreParams(StepParams):
     database: str = Field(
         "default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="the LanceDB database under the home"
     )
-    window_documents: int = tuning(256, ge=1, le=10_000, description="documents published by one commit")
+    window_documents: int = tuning(1024, ge=1, le=10_000, description="documents published by one commit")
