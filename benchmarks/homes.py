@@ -65,7 +65,7 @@ def settled(home: Path, folder: Path, count: int) -> bool:
         return False
     status = json.loads(run(command(home, "status", "--json")).stdout)
     batches = [each for each in status["batches"] if each["source"] == folder.name]
-    return bool(status["documents"] == count and batches and batches[0]["status"] == "completed")
+    return bool(status["documents"] >= count and batches and batches[0]["status"] == "completed")
 
 
 def home_of(scratch: Path, count: int) -> tuple[Path, Path]:

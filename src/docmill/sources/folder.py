@@ -89,8 +89,9 @@ def scan(folder: Path, rules: Rules) -> Scan:
     while pending:
         path, prefix, raw, rules_here = pending.pop()
         entries = _entries(path, prefix, result)
-        if any(entry.name == ignoring.NAME for entry in entries):
+        if ignoring.NAME in [entry.name for entry in entries]:
             rules_here = rules_here.below(path, raw)
+        ruled = bool(rules_here)
         for entry in entries:
             name = prefix + uris.encode(entry.name)
             try:
@@ -111,7 +112,7 @@ def scan(folder: Path, rules: Rules) -> Scan:
                 continue
             suffix = _suffix(entry.name)
             rule = files.rule(entry.name, name, suffix, stat.st_mode)
-            if not rule and rules_here.leave_out(raw + entry.name, folder=False):
+            if ruled and not rule and rules_here.leave_out(raw + entry.name, folder=False):
                 rule = ignoring.NAME
             if rule:
                 result.ignored[rule].append(name)
@@ -183,22 +184,25 @@ class _FileRules:
     def __init__(self, include: _Patterns, exclude: _Patterns, images: Callable[[str], bool]) -> None:
         self.include = include
         self.exclude = exclude
+        self._patterned = bool(include or exclude)
         self._images = images
         self._by_suffix: dict[str, str | None] = {}
 
     def rule(self, name: str, uri: str, suffix: str, mode: int) -> str | None:
-        if name.startswith("."):
-            return "hidden"
-        if name.startswith("~$"):
-            return "lock file of an office program"
+        if name[0] in ".~":
+            if name[0] == ".":
+                return "hidden"
+            if name.startswith("~$"):
+                return "lock file of an office program"
         if not S_ISREG(mode):
             return "not a regular file"
         if suffix in PARTIAL_SUFFIXES:
             return "unfinished download or temporary file"
-        if self.include and not self.include.match(name, uri):
-            return "not included by pattern"
-        if self.exclude.match(name, uri):
-            return "excluded by pattern"
+        if self._patterned:
+            if self.include and not self.include.match(name, uri):
+                return "not included by pattern"
+            if self.exclude.match(name, uri):
+                return "excluded by pattern"
         if not suffix:
             return filetypes.ignore_reason(name)
         if suffix not in self._by_suffix:

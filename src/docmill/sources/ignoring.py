@@ -23,6 +23,10 @@ class IgnoreRules:
     spec: Any = None
     above: IgnoreRules | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return self.spec is not None or self.above is not None
+
     def below(self, folder: str, prefix: str) -> IgnoreRules:
         """The rules of a folder that has a file of its own. Raises DefinitionError for a line that is no pattern."""
         return IgnoreRules(prefix, _read(Path(folder) / NAME), self)
