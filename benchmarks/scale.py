@@ -39,6 +39,7 @@ from docmill.domain.results import SyncResult
 from docmill.service import syncing
 from measuring import MIB, Figure, Report, arguments, hand_in, interleaved, progress, ratio, run
 from plots import line_chart
+from walking import commit_all, git_status, walk
 
 OVERHEAD_FILES, MOST_OVERHEAD_MS = 10_000, 1.0
 MOST_UNCHANGED, MOST_SLOPE, MOST_MEMORY, MOST_MEMORY_GROWTH = 4.0, 1.05, 500 * MIB, 1.2
@@ -240,36 +241,6 @@ def _timed(call: Callable[[], object]) -> float:
 def _sync(home: Path, folder: Path) -> SyncResult:
     overrides = [each for each in homes.FIVE_CHUNKS if each != "--set"]
     return syncing.sync(settings.build(home=home), SilentReporter(), [folder], overrides=overrides)
-
-
-def walk(folder: Path) -> int:
-    """The least that finding out takes: every entry seen, every file's stat read; not git's own folder, as for ours."""
-    found, pending = 0, [os.fspath(folder)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    if not entry.name.startswith("."):
-                        pending.append(entry.path)
-                else:
-                    entry.stat()
-                    found += 1
-    return found
-
-
-def git_status(folder: Path) -> None:
-    subprocess.run(["git", "-C", os.fspath(folder), "status", "--porcelain"], check=True, stdout=subprocess.DEVNULL)
-
-
-def commit_all(folder: Path) -> None:
-    for words in (
-        ["init", "-q"],
-        ["config", "gc.auto", "0"],
-        ["config", "maintenance.auto", "false"],
-        ["add", "."],
-        ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "b"],
-    ):
-        subprocess.run(["git", "-C", os.fspath(folder), *words], check=True, stdout=subprocess.DEVNULL)
 
 
 # ---- the report ------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ BUNDLE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """Documents of one pipeline that a worker has been given; most often one. ``future``: a list of outcomes."""
+    """Documents of one pipeline that a worker has been given, to answer with an outcome for each; most often one."""
 
     works: list[Work]
 
@@ -62,7 +62,7 @@ class LegStage:
         alone: Callable[[], Executor],
         *,
         at_once: int,
-        nested_at_once: int,
+        large_at_once: int,
         chunked: Callable[[Work], None],
         failed: Callable[[Work, StepRow, Failure, str], None],
     ) -> None:
@@ -72,7 +72,7 @@ class LegStage:
         self._artifacts = artifacts
         self._executor = executor
         self._alone = alone
-        self._at_once, self._nested_at_once = at_once, nested_at_once
+        self._at_once, self._large_at_once = at_once, large_at_once
         self._chunked = chunked
         self._failed = failed
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
@@ -121,10 +121,12 @@ class LegStage:
             self._submit([self._suspects.popleft()], self._alone())
 
     def _has_room(self) -> bool:
-        """What lies in a container may be one itself, and is told how much of it has been unpacked before it begins."""
-        if not self._queue[0][0].nesting.depth:
+        """Small documents are handed out well ahead. Others wait here: what has a higher priority may overtake them,
+        and what lies in a container is told how much of that has been unpacked before it begins.
+        """
+        if _is_small(self._queue[0][0]):
             return len(self.running) < self._at_once
-        return sum(work.nesting.depth > 0 for work in self.running.values()) < self._nested_at_once
+        return sum(not _is_small(work) for work in self.running.values()) < self._large_at_once
 
     def _next(self) -> list[tuple[Work, dict[str, ArtifactRef]]]:
         many = len(self._queue) >= BUNDLING_FROM
@@ -320,6 +322,7 @@ def _outcomes(bundle: Bundle, future: Future[list[LegOutcome]]) -> list[LegOutco
 
 
 def _is_small(work: Work) -> bool:
+    """Whether it may go together with others."""
     return work.size_bytes <= SMALL_BYTES and not work.alone and not work.nesting.depth
 
 

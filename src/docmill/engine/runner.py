@@ -44,7 +44,7 @@ MANY = 32  # documents
 MOST_ACTIVE = 3072  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
 CLAIM_BELOW = 256  # documents that wait for a worker or are at one
-LEGS_AHEAD = 64  # documents handed out for each worker: none stands still while results are gathered and written
+LEGS_AHEAD = 64  # small documents handed out for each worker: none stands still while results are gathered and written
 PROGRESS_SECONDS = 0.1
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
@@ -99,7 +99,7 @@ class Runner:
             self.pools.documents,
             self.pools.solo,
             at_once=settings.document_workers * LEGS_AHEAD,
-            nested_at_once=settings.document_workers * 2,
+            large_at_once=settings.document_workers * 2,
             chunked=self._chunked.append,
             failed=self.endings.failed,
         )
@@ -140,7 +140,7 @@ class Runner:
                 self.on_look()
             self.groups = intake.running_groups(self.queries, self.groups, self._unusable)
             self._looked = time.monotonic()
-            self.stop.tell(self.reporter, [work.uri for work in self.legs.running.values()])
+            self.stop.tell(self.reporter, [work.uri for work in self.legs.running.values() if work.begun])
             for group in list(self.groups.values()):
                 self.done_before.setdefault(group.id, group.runs["completed"] + group.runs["failed"])
                 if not group.halt and (self.stop.reason or self._is_silent(group)):

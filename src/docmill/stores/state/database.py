@@ -141,11 +141,17 @@ class State:
 
     @contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
-        connection = self._free.pop() if self._free else self._open()
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self._open()
         try:
             yield connection
         finally:
-            self._free.append(connection)
+            if connection.in_transaction:  # it could not even be rolled back
+                connection.close()
+            else:
+                self._free.append(connection)
 
     def _open(self) -> sqlite3.Connection:
         if not self.path.is_file():
