@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import Mill
+from docmill.engine import intake
 from docmill.service import batches, running
 from docmill.stores.feed import Feed
 from docmill.stores.queries import Queries, reading
@@ -62,6 +63,17 @@ def whole_tables(mill: Mill, statements: dict[str, Sequence[Any]]) -> list[str]:
                 found.append(f"{step}: {sql}")
     connection.close()
     return found
+
+
+def test_to_claim_a_few_runs_does_not_sort_all_that_are_left(mill: Mill) -> None:
+    mill.write_many(2)
+    mill.sync()
+    connection = sqlite3.connect(mill.home / "state.db")
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {intake._CLAIM}", (1, "pending", "2026", 256, "[]")).fetchall()
+    connection.close()
+    steps = [step for *_ids, step in plan]
+    assert any("run_by_group" in step for step in steps)
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 def test_a_sync_and_a_status_read_no_whole_table(mill: Mill, statements: dict[str, Sequence[Any]]) -> None:

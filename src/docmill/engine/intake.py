@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from docmill.stores.state import groups, members
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.transitions import Move, apply
 
+# In the order of the index, which is nearly always that of their ids: no claim sorts all that is left.
 # A run is put off until a time. That its step began after now tells that the clock has been set back since: then the
 # time may be hours ahead, and means nothing.
 _CLAIM = (
@@ -27,8 +28,9 @@ _CLAIM = (
     " d.size_bytes, d.meta, d.profile, d.first_seen_at, d.parent_id, s.folder,"
     " d.state = 'active' AND d.version = r.version AS wanted FROM run r JOIN document d ON d.id = r.document_id"
     " LEFT JOIN source s ON s.name = d.source WHERE r.run_group_id = ?1 AND r.status = ?2"
+    " AND r.id NOT IN (SELECT value FROM json_each(?5))"
     " AND (r.not_before IS NULL OR r.not_before <= ?3 OR EXISTS (SELECT 1 FROM run_step e WHERE e.run_id = r.id"
-    " AND e.status = 'error' AND e.started_at > ?3)) ORDER BY r.id LIMIT ?4"
+    " AND e.status = 'error' AND e.started_at > ?3)) ORDER BY r.degraded, r.id LIMIT ?4"
 )
 
 
@@ -77,7 +79,7 @@ def _group(queries: Queries, row: Any) -> GroupWork:
     )
 
 
-def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -> list[Work]:
+def claim(ledger: Ledger, group: GroupWork, active: Collection[int], most: int) -> list[Work]:
     """Up to ``most`` runs that nobody is at, set running: first those that an earlier engine had begun.
 
     Runs of a content that is not the document's any more are cancelled on the way.
@@ -87,8 +89,8 @@ def claim(ledger: Ledger, group: GroupWork, active: Container[int], most: int) -
 
     def take(tx: Transaction) -> None:
         at = now()
-        begun = [row for row in tx.rows(_CLAIM, [group.id, "running", at, 100_000]) if row.id not in active][:most]
-        fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun)]) if len(begun) < most else []
+        begun = tx.rows(_CLAIM, [group.id, "running", at, most, json.dumps(list(active))])
+        fresh = tx.rows(_CLAIM, [group.id, "pending", at, most - len(begun), "[]"]) if len(begun) < most else []
         nestings = _Nestings(tx)
         for row in [*begun, *fresh]:
             if row.wanted:

@@ -174,12 +174,12 @@ class Runner:
             if not works:  # what is left waits for its next try
                 group.claim_after = time.monotonic() + LOOK_SECONDS
             self.legs.add(works)
+            if len(self.legs):  # where every document has its chunks already, there is seldom anything to embed
+                self._embed_stage(group).warm()
             if works and self._importing.ident is None:
                 import numpy  # noqa: F401 - two threads that first import it at once may see half of it
 
                 self._importing.start()
-            if len(self.legs):  # where every document has its chunks already, there is seldom anything to embed
-                self._embed_stage(group).warm()
             if works and group.remaining > group.active:
                 break  # there is more of it: what has a lower priority, or came later, waits
 

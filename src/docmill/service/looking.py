@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument, compare
+from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts
 from docmill.domain.sources import SourceSettings, Wishes
 from docmill.errors import (
@@ -32,7 +32,7 @@ KEPT_OUT = "deleted by `documents delete`"
 class Looked:
     """One folder, between its scan and its report. ``settings``: what holds now; ``before``: what it remembered.
 
-    ``documents``: what was known, by URI.
+    ``known``: how many documents were known.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Looked:
     scan: folders.Scan
     changes: Changes
     errors: list[DocumentProblem]
-    documents: dict[str, KnownDocument]
+    known: int
     started: float
     batch_id: int = 0
     group_ids: list[int] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Looked:
     def let_go(self) -> None:
         """Keep the figures, and no file: what follows may take hours, and needs none of them."""
         self._figures = self.counts, self.ignored
-        self.scan, self.changes, self.documents = folders.Scan(), Changes(), {}
+        self.scan, self.changes = folders.Scan(), Changes()
 
     @property
     def counts(self) -> ScanCounts:
@@ -120,7 +120,7 @@ def look(
     with reading(home) as queries, queries.snapshot(), _without_collector():
         row = _source(queries, folder, named)
         name = named or (row["name"] if row else sources.free_name(queries, folder))
-        known = queries.known_documents(name)
+        quiet = {} if checksum else queries.quiet_files(name)
         kept_out = queries.kept_out(name)
         batch = queries.row("SELECT * FROM batch WHERE id = ?", [row["batch_id"]]) if row else None
     before = SourceSettings.of(row, batch) if row and batch else None
@@ -135,14 +135,22 @@ def look(
     hashing.errors += [
         sources.unread(uri, SourceFileDenied(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
     ]
-    changes = compare(known, scan.files, hashing.hash, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    with _without_collector():
+        doubtful = [file for file in scan.files if quiet.pop(file.uri, None) != file.stat]
+    with reading(home) as queries:  # nothing of those that stand as they stood, which may be all
+        among = None if checksum else {*quiet, *(file.uri for file in doubtful)}
+        known = queries.known_documents(name, among)
+    unchanged = len(scan.files) - len(doubtful)
+    changes = compare(known, doubtful, hashing.hash, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    changes.unchanged += unchanged
     if hashing.moving:  # what seems deleted may be such a file, under a name that is not known yet
         changes.spare(lambda each: (each.stat.device, each.stat.inode) in hashing.moving)
     if not prune:
         changes.unchanged += len(changes.deleted)
         changes.deleted.clear()
     batch_id = batch["id"] if batch is not None else 0
-    return Looked(name, folder, settings, before, scan, changes, hashing.errors, known, started, batch_id)
+    known_count = unchanged + len(known)
+    return Looked(name, folder, settings, before, scan, changes, hashing.errors, known_count, started, batch_id)
 
 
 class _Hashing:
@@ -180,7 +188,7 @@ def _without_collector() -> Iterator[None]:
 
 def refuse_mass_deletion(one: Looked) -> None:
     """A folder that is suddenly empty is more often an unmounted disk than a wish. Raises NotAllowedError."""
-    gone, known = len(one.changes.deleted), len(one.documents)
+    gone, known = len(one.changes.deleted), one.known
     empty = gone == known and not one.scan.files
     if gone and (empty or (gone > MOST_UNASKED_DELETIONS and gone * 2 > known)):
         raise NotAllowedError(

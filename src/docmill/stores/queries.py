@@ -9,13 +9,13 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from docmill.domain.changes import FileStat, KnownDocument
+from docmill.domain.changes import CLOCK_GRANULARITY_NS, FileStat, KnownDocument
 from docmill.errors import BatchNotFound, StateLost
 from docmill.filetypes import type_by_name
 from docmill.stores import schema_version
@@ -32,6 +32,10 @@ OF_BATCH = (
     "(d.batch_id = ?1 OR d.source = (SELECT b.source FROM batch b JOIN source s ON s.name = b.source"
     " AND s.batch_id != b.id WHERE b.id = ?1))"
 )
+
+_KNOWN = "id, uri, suffix, content_hash, version, hashed_at_ns, device, inode, size_bytes, mtime_ns, ctime_ns"
+_OWN = "source = ? AND state = 'active' AND parent_id IS NULL"
+_QUIET = f"(hashed_at_ns - max(mtime_ns, ctime_ns) > {CLOCK_GRANULARITY_NS})"
 
 
 def asking_key(database: str) -> str:
@@ -81,22 +85,36 @@ class Queries:
     def source_of_folder(self, folder: str) -> Row | None:
         return self.row("SELECT * FROM source WHERE folder = ?", [folder])
 
-    def known_documents(self, source: str) -> dict[str, KnownDocument]:
-        """The active documents of a source that are files or addresses of their own, by URI."""
-        connection = self._connection
-        rows = connection.cursor()
-        rows.row_factory = None
-        rows.execute(
-            "SELECT id, uri, suffix, content_hash, version, hashed_at_ns, device, inode, size_bytes, mtime_ns, ctime_ns"
-            " FROM document WHERE source = ? AND state = 'active' AND parent_id IS NULL",
-            [source],
-        )
+    def known_documents(self, source: str, among: Iterable[str] | None = None) -> dict[str, KnownDocument]:
+        """The active documents of a source that are files or addresses of their own, by URI.
+
+        ``among``: only those of these URIs, and whichever :meth:`quiet_files` leaves out.
+        """
+        sql, values = f"SELECT {_KNOWN} FROM document WHERE {_OWN}", [source]  # noqa: S608 - our own terms
+        if among is not None:
+            sql += f" AND (NOT {_QUIET} OR uri IN (SELECT value FROM json_each(?)))"  # noqa: S608 - our own terms
+            values.append(json.dumps(list(among)))
         return {
             uri: KnownDocument(
                 id_, uri, suffix, digest, version, FileStat(dev, int(ino), size, mtime, ctime), hashed_at
             )
-            for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in rows
+            for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in self._plain(sql, values)
         }
+
+    def quiet_files(self, source: str) -> dict[str, tuple[int, int, int, int, int]]:
+        """Of those documents, by URI, how their files were when they were hashed, where a file that still is so surely
+        holds the same bytes (KnownDocument.matches). The values of a FileStat: there are as many as there are files.
+        """
+        files = "uri, device, inode, size_bytes, mtime_ns, ctime_ns"
+        sql = f"SELECT {files} FROM document WHERE {_OWN} AND {_QUIET}"  # noqa: S608 - our own terms
+        found = self._plain(sql, [source])
+        return {uri: (dev, int(ino), size, mtime, ctime) for uri, dev, ino, size, mtime, ctime in found}
+
+    def _plain(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        """Rows as plain tuples, for what reads very many."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, values)
 
     def content_hashes(self, source: str) -> dict[str, str]:
         """Of all active documents of a source, by URI: also of those that lie in others."""

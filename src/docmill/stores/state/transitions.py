@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,24 +63,43 @@ def apply(tx: Transaction, moves: Sequence[Move]) -> None:
     other. Raises InvalidState where a row does not stand where its trigger allows it, or a step is ahead of another
     one that it depends on.
     """
-    alike: dict[tuple[Entity, Trigger, tuple[str, ...]], list[Move]] = defaultdict(list)
-    for move in moves:
-        alike[move.entity, move.trigger, tuple(move.fields)].append(move)
-    for (entity, trigger, names), same in sorted(alike.items(), key=lambda item: _rank(*item[0][:2])):
-        row = transition(entity, trigger)
+    alike: dict[tuple[Entity, tuple[Trigger, ...], tuple[str, ...]], list[tuple[Move, dict[str, Any]]]] = defaultdict(
+        list
+    )
+    for move, triggers, fields in _writes(moves):
+        alike[move.entity, triggers, tuple(fields)].append((move, fields))
+    for (entity, triggers, names), same in sorted(alike.items(), key=lambda item: _rank(item[0][0], item[0][1][0])):
+        first, last = transition(entity, triggers[0]), transition(entity, triggers[-1])
         sets = "".join(f", {name} = ?" for name in names)
-        if (entity, trigger) in _ATTEMPTS:
-            sets += f", attempt = {_ATTEMPTS[entity, trigger]}"
+        if (entity, triggers[0]) in _ATTEMPTS:
+            sets += f", attempt = {_ATTEMPTS[entity, triggers[0]]}"
         changed = tx.many(
-            f"UPDATE {entity} SET status = '{row.target}'{sets} WHERE id = ? AND status IN ({_quoted(row.sources)})",  # noqa: S608 - names from our own enums and fields
-            [[*(move.fields[name] for name in names), move.id] for move in same],
+            f"UPDATE {entity} SET status = '{last.target}'{sets} WHERE id = ? AND status IN ({_quoted(first.sources)})",  # noqa: S608 - names from our own enums and fields
+            [[*fields.values(), move.id] for move, fields in same],
         )
         if changed != len(same):
-            raise _refusal(tx, same)
+            raise _refusal(tx, [move for move, _fields in same])
     _require_order(tx, {move.run_id for move in moves if move.entity is Entity.STEP and move.run_id is not None})
     _record_events(tx, moves)
     for group in {move.id for move in moves if move.entity is Entity.GROUP}:
         refresh_batch(tx, group)
+
+
+def _writes(moves: Sequence[Move]) -> Iterator[tuple[Move, tuple[Trigger, ...], dict[str, Any]]]:
+    """Moves as rows are written: a step that starts and finishes here, as most do, is written once.
+
+    The table allows the second after the first, as it allows the first; each still has its event.
+    """
+    of_step: dict[int, list[Move]] = defaultdict(list)
+    for move in moves:
+        if move.entity is Entity.STEP:
+            of_step[move.id].append(move)
+    for move in moves:
+        both = of_step[move.id] if move.entity is Entity.STEP else ()
+        if [each.trigger for each in both] != [Trigger.START, Trigger.FINISH]:
+            yield move, (move.trigger,), move.fields
+        elif move is both[0]:
+            yield move, (Trigger.START, Trigger.FINISH), move.fields | both[1].fields
 
 
 def _rank(entity: Entity, trigger: Trigger) -> int:
