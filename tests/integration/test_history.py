@@ -214,11 +214,11 @@ def test_what_was_reused_has_no_duration_of_its_own(worked: Mill) -> None:
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
-    times = history._durations([float(number) for number in range(1, 21)])
+    times = history.durations([float(number) for number in range(1, 21)])
     assert times is not None
     assert (times.min, times.p50, times.p95, times.max, times.total) == (1.0, 10.0, 19.0, 20.0, 210.0)
-    assert history._durations([]) is None
-    one = history._durations([3.0])
+    assert history.durations([]) is None
+    one = history.durations([3.0])
     assert one is not None and (one.p50, one.p95) == (3.0, 3.0)
 
 

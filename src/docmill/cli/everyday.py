@@ -188,18 +188,35 @@ def search(
     )
 
 
-@command(commands, "status", panel=PANEL, example="docmill status\ndocmill status papers --json")
+@command(
+    commands,
+    "status",
+    panel=PANEL,
+    events=True,
+    example="docmill status\ndocmill status papers --json\ndocmill status papers --watch",
+)
 def status(
     invocation: Invocation,
     *,
     batch: Annotated[
         str | None, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on showing it until the batch's work has ended; exit as that did.")
+    ] = False,
 ) -> "Result":
-    """Show how a batch stands, or the home at a glance."""
+    """Show how a batch stands, or the home at a glance.
+
+    With --watch it shows stages, speed, time left and errors by reason as they change, whoever does the work: on a
+    terminal in place, else a line a change. Without a batch, all that is at work, until Ctrl-C.
+    """
     from docmill.cli.text import get_ready
     from docmill.service import batches
 
+    if watch:
+        from docmill.cli.live import watched
+
+        return watched(invocation, batch)
     if not invocation.json:
         get_ready("HomeStatus")
     if batch is None:

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from docmill.cli.invocation import Invocation
-    from docmill.domain.results import Result, RunResult, SourceSync, SyncResult, WatchResult, WorkerResult
+    from docmill.domain.results import (
+        Result,
+        RunResult,
+        SourceSync,
+        StatusWatched,
+        SyncResult,
+        WatchResult,
+        WorkerResult,
+    )
     from docmill.errors import DocmillError
 
 CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
@@ -38,6 +46,12 @@ def _of_run(run: SourceSync | RunResult) -> int:
     return NOT_CLEAN if failed else CLEAN
 
 
+def _of_watched(status: StatusWatched) -> int:
+    if status.status in _STOPPED_STATUSES:
+        return STOPPED
+    return NOT_CLEAN if status.reason else CLEAN
+
+
 def _of_sync(sync: SyncResult) -> int:
     ends = [_of_run(each) for each in (sync, *sync.sources)]
     return max(*ends, NOT_CLEAN if sync.skipped else CLEAN)
@@ -59,6 +73,7 @@ _ENDINGS: dict[str, Callable[[Any], int]] = {
     "WorkerResult": _of_worker,
     "WatchResult": _of_worker,
     "PlanResult": lambda plan: NOT_CLEAN if plan.over_budget else CLEAN,
+    "StatusWatched": _of_watched,
     "SyncResult": _of_sync,
     "RunResult": _of_run,
 }

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docmill.domain.events import MessageEvent, Reporter, SilentReporter, now
+from docmill.domain.events import MessageEvent, Reporter, SilentReporter
 from docmill.domain.results import BatchCreated, BatchShown, BatchStats, BatchStatus, FileCounts, HomeStatus
 from docmill.errors import UsageError
 from docmill.service import shapes
@@ -204,10 +204,7 @@ def _stats(group: Row | None, done: int) -> BatchStats:
         return BatchStats(
             processing_time_ms=0, total_chunks=0, total_embeddings=0, average_processing_time_per_file_ms=None
         )
-    spent = group["processing_seconds"]
-    if group["status"] == "running":
-        spent = max(spent, shapes.seconds_between(group["started_at"], now()) or 0.0)
-    milliseconds = int(spent * 1000)
+    milliseconds = int(shapes.processing_seconds(group) * 1000)
     return BatchStats(
         processing_time_ms=milliseconds,
         total_chunks=group["chunks_total"],

@@ -165,7 +165,7 @@ def list_run_groups(
 def show_run_group(settings: Settings, group_id: int) -> RunGroupShown:
     """One run group, with the definitions that it runs. Raises RunGroupNotFound."""
     with reading(find_home(settings)) as queries, queries.snapshot():
-        row = _group(queries, group_id)
+        row = find_group(queries, group_id)
         counts = queries.run_counts(group_id)
     return RunGroupShown(run_group=recording.group(row, counts), pipeline=redacted_values(json.loads(row["pipeline"])))
 
@@ -173,7 +173,7 @@ def show_run_group(settings: Settings, group_id: int) -> RunGroupShown:
 def run_group_stats(settings: Settings, group_id: int) -> RunGroupStats:
     """Counts and durations of a run group. Raises RunGroupNotFound."""
     with reading(find_home(settings)) as queries, queries.snapshot():
-        row = _group(queries, group_id)
+        row = find_group(queries, group_id)
         runs = queries.run_counts(group_id)
         counted = history.step_statuses(queries, group_id)
         seconds = history.step_seconds(queries, group_id)
@@ -187,15 +187,16 @@ def run_group_stats(settings: Settings, group_id: int) -> RunGroupStats:
         status=row["status"],
         runs={name: number for name, number in runs.items() if number},
         steps=dict(steps),
-        step_types=_step_stats(counted, seconds),
-        run_durations=_durations(sorted(seconds_between(*each) for each in times)),
+        step_types=step_stats(counted, seconds),
+        run_durations=durations(sorted(seconds_between(*each) for each in times)),
         retries=sum(each["retries"] for each in counted),
         reused=sum(each["reused"] for each in counted),
         duration=recording.duration(row["started_at"], row["completed_at"]),
     )
 
 
-def _step_stats(counted: Sequence[Row], seconds: dict[str, list[float]]) -> list[StepStats]:
+def step_stats(counted: Sequence[Row], seconds: dict[str, list[float]]) -> list[StepStats]:
+    """``counted``: steps by name, type and status; ``seconds``: of those that were done, ascending, by name."""
     by_step: dict[tuple[str, str], list[Row]] = {}
     for row in counted:
         by_step.setdefault((row["name"], row["type"]), []).append(row)
@@ -207,13 +208,14 @@ def _step_stats(counted: Sequence[Row], seconds: dict[str, list[float]]) -> list
             by_status={row["status"]: row["n"] for row in rows},
             reused=sum(row["reused"] for row in rows),
             retries=sum(row["retries"] for row in rows),
-            durations=_durations(seconds.get(name, [])),
+            durations=durations(seconds.get(name, [])),
         )
         for (name, step_type), rows in by_step.items()
     ]
 
 
-def _durations(ascending: Sequence[float]) -> Durations | None:
+def durations(ascending: Sequence[float]) -> Durations | None:
+    """Percentiles by nearest rank: the smallest value that so large a share of all values does not exceed."""
     if not ascending:
         return None
 
@@ -275,7 +277,8 @@ def _run(queries: Queries, run_id: int) -> Row:
     return row
 
 
-def _group(queries: Queries, group_id: int) -> Row:
+def find_group(queries: Queries, group_id: int) -> Row:
+    """Raises RunGroupNotFound."""
     row = queries.group(group_id)
     if row is None:
         raise RunGroupNotFound(

@@ -232,6 +232,14 @@ def configuration(batch: Row) -> dict[str, Any]:
     return {"workflow": batch["workflow"], "params": batch["params"], **stored}
 
 
+def processing_seconds(group: Row) -> float:
+    """That engines were at a run group; of one that runs, since it began, as they are written down at the end."""
+    spent = max(float(group["processing_seconds"]), 0.0)
+    if group["status"] == Status.RUNNING:
+        spent = max(spent, seconds_between(group["started_at"], events.now()) or 0.0)
+    return spent
+
+
 def seconds_between(start: str | None, end: str | None) -> float | None:
     return None if start is None or end is None else events.seconds_between(start, end)
 

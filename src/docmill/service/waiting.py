@@ -37,16 +37,16 @@ def wait(
     alone = f"{what} is running, but no engine is at work in this home: `docmill resume {argument}` goes on with it"
     follower = Follower(home, reporter, alone=alone)
     told = False
-    while under_way := _under_way(target):
+    while moving := under_way(target):
         if timeout is not None and time.perf_counter() - began >= timeout:
             raise _timed_out(what, target.status, timeout)
-        running = [group["id"] for group in under_way if group["status"] == "running"]
+        running = [group["id"] for group in moving if group["status"] == "running"]
         if running:
             follower.look(running)
         elif not told:
             told = True
-            at = next((f" for {group['scheduled_for']}" for group in under_way if group["scheduled_for"]), "")
-            reporter.emit(MessageEvent("info", f"{what} is {under_way[0]['status']}{at}; waiting for it"))
+            at = next((f" for {group['scheduled_for']}" for group in moving if group["scheduled_for"]), "")
+            reporter.emit(MessageEvent("info", f"{what} is {moving[0]['status']}{at}; waiting for it"))
         time.sleep(POLL_SECONDS if timeout is None else min(POLL_SECONDS, timeout))
         target = _target(home, str(target.batch_id), run_group)
     follower.finish()
@@ -61,7 +61,8 @@ def _target(home: Path, batch: str | None, run_group: int | None) -> Target:
         return find_target(queries, batch, run_group)
 
 
-def _under_way(target: Target) -> list[Row]:
+def under_way(target: Target) -> list[Row]:
+    """Groups that run or are about to; not what a cron expression will start again."""
     coming_again = ("scheduled",) if target.batch["cron"] is not None else ()
     return [group for group in target.groups if group["status"] in _UNDER_WAY and group["status"] not in coming_again]
 

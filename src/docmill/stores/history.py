@@ -183,12 +183,14 @@ def step_statuses(queries: Queries, group_id: int) -> list[Row]:
 def step_seconds(queries: Queries, group_id: int) -> dict[str, list[float]]:
     """Durations of the steps that were done, not reused: by step name, ascending."""
     found: dict[str, list[float]] = {}
-    for row in queries.rows(
+    for name, seconds in queries.tuples(
         "SELECT name, MAX(duration_seconds, 0) FROM run_step WHERE run_group_id = ? AND status = 'completed'"
-        " AND reused = 0 AND duration_seconds IS NOT NULL ORDER BY 2",
+        " AND reused = 0 AND duration_seconds IS NOT NULL",
         [group_id],
     ):
-        found.setdefault(row[0], []).append(row[1])
+        found.setdefault(name, []).append(seconds)
+    for ascending in found.values():
+        ascending.sort()
     return found
 
 

@@ -69,6 +69,12 @@ class Queries:
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
+    def tuples(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """As :meth:`rows`, for so many of them that names would be felt."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, values).fetchall()
+
     def row(self, sql: str, values: Sequence[Any] = ()) -> Row | None:
         found: Row | None = self._connection.execute(sql, values).fetchone()
         return found

@@ -30,6 +30,7 @@ _SUBJECTS = {
         "BatchDeleted RunGroupDeleted RunGroupList RunGroupShown RunGroupStats RunLifecycle RunList RunShown StepList"
     ),
     "ingesting": "IngestResult",
+    "metrics": "MetricsWritten",
     "models": "ModelInstalled ModelList ModelVerified",
     "pages": "PagesResult",
     "planning": "PlanResult WhyResult",
@@ -37,6 +38,7 @@ _SUBJECTS = {
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
     "searching": "SearchResult",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
+    "stats": "StatsDurations StatsSteps StatsThroughput",
     "status": "BatchStatus HomeStatus InitResult",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
     "watching": "WatchResult",

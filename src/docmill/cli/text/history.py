@@ -27,6 +27,7 @@ from docmill.domain.results import (
     RunShown,
     StepList,
     StepRecord,
+    StepStats,
 )
 
 _NOUNS = {
@@ -168,20 +169,7 @@ def _(result: RunGroupStats, view: View) -> list[RenderableType]:  # noqa: ARG00
         ("time", _time(result.duration) or None),
         ("a document", _spread(result.run_durations)),
     ]
-    numbers = ("done", "failed", "reused", "retries", "min", "median", "95 %", "max")
-    made = table("step", *numbers, right=numbers)
-    for each in result.step_types:
-        failed = each.by_status.get("failed", 0)
-        times = each.durations
-        made.add_row(
-            safe(each.name),
-            f"{each.by_status.get('completed', 0):,}/{each.total:,}",
-            Text(f"{failed:,}", style="red") if failed else Text(""),
-            f"{each.reused:,}" if each.reused else "",
-            f"{each.retries:,}" if each.retries else "",
-            *(_brief(value) for value in ((times.min, times.p50, times.p95, times.max) if times else [None] * 4)),
-        )
-    return [head, pairs(rows), "", made]
+    return [head, pairs(rows), "", step_stats_table(result.step_types)]
 
 
 @render.register
@@ -198,6 +186,24 @@ def _(result: BatchDeleted, view: View) -> list[RenderableType]:  # noqa: ARG001
         names = safe(", ".join(result.leaving))
         parts.append(Text(f"its passages leave {names} with the next window there", style="yellow"))
     return parts
+
+
+def step_stats_table(stats: Sequence[StepStats]) -> RenderableType:
+    """Each step: how often it was done, failed, reused and tried again, and how long it took."""
+    numbers = ("done", "failed", "reused", "retries", "min", "median", "95 %", "max")
+    made = table("step", *numbers, right=numbers)
+    for each in stats:
+        failed = each.by_status.get("failed", 0)
+        times = each.durations
+        made.add_row(
+            safe(each.name),
+            f"{each.by_status.get('completed', 0):,}/{each.total:,}",
+            Text(f"{failed:,}", style="red") if failed else Text(""),
+            f"{each.reused:,}" if each.reused else "",
+            f"{each.retries:,}" if each.retries else "",
+            *(brief(value) for value in ((times.min, times.p50, times.p95, times.max) if times else [None] * 4)),
+        )
+    return made
 
 
 def _step_table(steps: Sequence[StepRecord], view: View, *, of_run: bool) -> RenderableType:
@@ -285,10 +291,10 @@ def _by_status(numbers: Mapping[str, int]) -> Text:
 def _spread(times: Durations | None) -> str | None:
     if times is None:
         return None
-    return f"{_brief(times.p50)} median, {_brief(times.p95)} for 95 %, {_brief(times.max)} at most"
+    return f"{brief(times.p50)} median, {brief(times.p95)} for 95 %, {brief(times.max)} at most"
 
 
-def _brief(seconds: float | None) -> str:
+def brief(seconds: float | None) -> str:
     """Milliseconds below a second: steps are short."""
     if seconds is None:
         return ""
@@ -296,7 +302,7 @@ def _brief(seconds: float | None) -> str:
 
 
 def _time(seconds: float | None) -> str:
-    return "" if seconds is None else _brief(seconds)
+    return "" if seconds is None else brief(seconds)
 
 
 def _deleted(counts: DeletionCounts) -> str:

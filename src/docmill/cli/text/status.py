@@ -31,7 +31,7 @@ def _(result: HomeStatus, view: View) -> list[RenderableType]:
         pairs(
             [
                 ("home", result.home),
-                ("engine", _engine(result.engine)),
+                ("engine", engine_text(result.engine)),
                 ("documents", f"{result.documents:,}"),
                 ("failed", _by_code(result.failed_documents, counts.failed, "red")),
                 ("degraded", _by_code(counts.degraded_documents, counts.degraded, "yellow")),
@@ -87,7 +87,7 @@ def _by_code(number: int, counts: dict[str, int], style: str) -> Text | None:
     return Text.assemble((f"{number:,}", style), (f"  {in_short(counts)}", "dim")) if number else None
 
 
-def _engine(engine: EngineHolder | None) -> Text:
+def engine_text(engine: EngineHolder | None) -> Text:
     if engine is None:
         return Text("idle", style="dim")
     what = f"process {engine.pid} ({safe(engine.command)}) since {moment(engine.started_at)}"

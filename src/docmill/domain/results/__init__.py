@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         IngestResult,
         IngestTarget,
     )
+    from docmill.domain.results.metrics import MetricFamily, Metrics, MetricSample, MetricsWritten
     from docmill.domain.results.paging import PageProblem, PagesResult
     from docmill.domain.results.planning import (
         ChunkDifference,
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
         ScanCounts,
         SkippedSource,
         SourceSync,
+        StatusWatched,
         SyncResult,
         WorkerResult,
     )
@@ -137,6 +139,15 @@ if TYPE_CHECKING:
         SourceRemoved,
         SourceRule,
         SourceStatus,
+    )
+    from docmill.domain.results.stats import (
+        GroupStats,
+        SlowRun,
+        StatsDurations,
+        StatsSteps,
+        StatsThroughput,
+        StepThroughput,
+        TypeDurations,
     )
     from docmill.domain.results.stores import (
         DatabaseInfo,
@@ -211,6 +222,7 @@ __all__ = [
     "Followed",
     "GcResult",
     "GroupChunks",
+    "GroupStats",
     "Hit",
     "HomeStatus",
     "IgnoredFiles",
@@ -225,6 +237,10 @@ __all__ = [
     "JobsCleaned",
     "LifecycleRecord",
     "LogRecord",
+    "MetricFamily",
+    "MetricSample",
+    "Metrics",
+    "MetricsWritten",
     "ModelEntry",
     "ModelFinding",
     "ModelInstalled",
@@ -270,6 +286,7 @@ __all__ = [
     "ScanCounts",
     "SearchResult",
     "SkippedSource",
+    "SlowRun",
     "SourceChanged",
     "SourceList",
     "SourcePlan",
@@ -279,15 +296,21 @@ __all__ = [
     "SourceStatus",
     "SourceSync",
     "Stage",
+    "StatsDurations",
+    "StatsSteps",
+    "StatsThroughput",
+    "StatusWatched",
     "StepList",
     "StepReason",
     "StepRecord",
     "StepStats",
+    "StepThroughput",
     "StoredDocument",
     "StoredDocumentList",
     "SyncResult",
     "TableInfo",
     "TextYield",
+    "TypeDurations",
     "VacuumResult",
     "ValidationResult",
     "VersionInfo",
@@ -316,6 +339,7 @@ _NAMES = {
         "StepRecord StepStats"
     ),
     "ingesting": "IngestCounts IngestedFile IngestProblem IngestResult IngestTarget",
+    "metrics": "MetricFamily Metrics MetricSample MetricsWritten",
     "paging": "PageProblem PagesResult",
     "planning": (
         "ChunkDifference DefinitionChange PlannedDocument PlannedSteps PlanResult Prediction RunReason "
@@ -327,11 +351,12 @@ _NAMES = {
     "runs": (
         "BatchStats BatchStatus CancelResult ChunkCounts CleanupResult DetachedResult DocumentCounts "
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
-        "SkippedSource SourceSync SyncResult WorkerResult"
+        "SkippedSource SourceSync StatusWatched SyncResult WorkerResult"
     ),
     "searching": "ExportResult Hit Neighbour SearchResult",
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
+    "stats": "GroupStats SlowRun StatsDurations StatsSteps StatsThroughput StepThroughput TypeDurations",
     "stores": (
         "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
         "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "

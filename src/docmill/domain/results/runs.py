@@ -195,6 +195,12 @@ class BatchStatus(Result):
     retry_policy: RetryPolicy
 
 
+class StatusWatched(BatchStatus):
+    """``status --watch``: how a batch stands once its work has ended. ``reason``: why that is not clean."""
+
+    reason: str | None
+
+
 class EngineHolder(Result):
     """Who holds the engine's lock.
 
