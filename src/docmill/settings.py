@@ -10,7 +10,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
@@ -44,6 +44,7 @@ class Settings(BaseModel):
     lock_timeout: float | None = Field(None, ge=0, description="seconds to wait for another engine; none: forever")
     take_over: bool = Field(default=False, description="end another engine that is at work in the home")
     max_minutes: float | None = Field(None, ge=0, description="minutes after which work stops cleanly; none: no limit")
+    log_format: Literal["text", "json"] = Field("text", description="how log lines on stderr are written")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="hosts, or host:port, that may be asked though they are not public; JSON list or commas"
     )

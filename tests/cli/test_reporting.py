@@ -10,7 +10,7 @@ from rich.console import Console
 
 from docmill.cli import reporting
 from docmill.cli.bars import BarReporter
-from docmill.cli.reporting import EventReporter, LineReporter, QuietReporter, duration, progress_line
+from docmill.cli.reporting import EventReporter, LineReporter, duration, progress_line
 from docmill.domain.events import (
     CompletedEvent,
     DocumentEvent,
@@ -170,7 +170,7 @@ def test_a_verbose_log_names_each_document(clock):
 
 def test_quiet_says_only_what_is_wrong():
     stream = io.StringIO()
-    reporter = QuietReporter(Console(file=stream))
+    reporter = LineReporter(stream, quiet=True)
     reporter.emit(MessageEvent("info", "fine"))
     reporter.emit(progress(5))
     reporter.emit(MessageEvent("warning", "not fine"))

@@ -11,7 +11,7 @@ import typer
 
 from docmill import privacy
 from docmill.cli.help import HelpGroup
-from docmill.cli.invocation import Home, Invocation, Json, Quiet, Verbose
+from docmill.cli.invocation import Home, Invocation, Json, LogForm, Quiet, Verbose
 
 BATCHES, HISTORY, STORES = "Batches", "History", "Definitions, models and databases"
 
@@ -84,10 +84,10 @@ def _names(part: _Part) -> list[str]:
 
 
 def _named(arguments: list[str]) -> str | None:
-    """The command that is called. Of the root's own options, one takes a value."""
+    """The command that is called. Of the root's own options, these take a value."""
     words = iter(arguments)
     for word in words:
-        if word == "--home":
+        if word in ("--home", "--log-format"):
             next(words, None)
         elif not word.startswith("-"):
             return word
@@ -109,11 +109,12 @@ def _root(
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    log_format: LogForm = None,
     version: Annotated[  # noqa: ARG001 - its callback does it all
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    ctx.obj.update(home=home, json=json, quiet=quiet, verbose=verbose)
+    ctx.obj.update(home=home, json=json, quiet=quiet, verbose=verbose, log_format=log_format)
 
 
 def run(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.reporting import progress_line
 from docmill.domain.events import DocumentEvent, ErrorEvent, Event, MessageEvent, ProgressEvent
+from docmill.domain.redaction import redacted
 
 DELAY_SECONDS = 0.4  # what is over sooner shows no bars
 _STYLES = {"warning": "yellow", "error": "red", "debug": "dim"}
@@ -33,9 +34,9 @@ class BarReporter:
             if isinstance(event, ProgressEvent):
                 self._progress(event)
             elif isinstance(event, MessageEvent) and (self.verbose or event.level != "debug"):
-                self._print(Text(safe(event.message), style=_STYLES.get(event.level, "")))
+                self._print(Text(safe(redacted(event.message)), style=_STYLES.get(event.level, "")))
             elif self.verbose and isinstance(event, ErrorEvent):
-                what = f"{safe(event.uri)}  {event.stage}: {event.error_code}: {safe(event.error_message)}"
+                what = f"{safe(event.uri)}  {event.stage}: {event.error_code}: {safe(redacted(event.error_message))}"
                 self._print(Text.assemble(("failed  ", "red"), what))
             elif self.verbose and isinstance(event, DocumentEvent) and event.status != "failed":
                 self._print(Text.assemble(("done    ", "green"), f"{safe(event.uri)}  {event.chunks} chunks"))

@@ -21,13 +21,12 @@ def fail(error: BaseException, invocation: "Invocation") -> int:
     if isinstance(error, UnicodeEncodeError) and invocation.not_utf8:
         error = UsageError("an argument is not UTF-8", hint="`docmill documents list` shows how such files are named")
     known = translate(error)
+    trace = None
     if invocation.verbose and not isinstance(error, DocmillError):
         import traceback
 
-        from docmill.cli.console import safe_lines
-
-        sys.stderr.write(safe_lines(redacted("".join(traceback.format_exception(error)))))
-    _show(known, invocation)
+        trace = redacted("".join(traceback.format_exception(error)))
+    _show(known, invocation, trace)
     return known.exit_code
 
 
@@ -64,12 +63,21 @@ def translate(error: BaseException) -> DocmillError:
     )
 
 
-def _show(error: DocmillError, invocation: "Invocation") -> None:
-    from docmill.cli import output
+def _show(error: DocmillError, invocation: "Invocation", trace: str | None = None) -> None:
+    """On stdout where programs read that; on stderr for people, and for a log that programs read."""
+    from docmill.cli import log_lines, output
+    from docmill.cli.console import safe_lines
 
     error.message = redacted(error.message)
     error.context = redacted_values(error.context)
+    logged = invocation.log_format is log_lines.LogFormat.JSON
+    if logged:
+        fields = {name: value for name, value in error.as_dict().items() if name != "message"}
+        about = {"exit_code": error.exit_code, "traceback": trace, **fields}
+        log_lines.write(invocation.log_format, "error", error.message, **about)
+    elif trace is not None:
+        sys.stderr.write(safe_lines(trace))
     if invocation.json or invocation.events:
         output.write_json({"error": error.as_dict()}, indent=not invocation.events)
-    else:
+    elif not logged:
         output.write_error(error)

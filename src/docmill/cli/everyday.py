@@ -130,6 +130,7 @@ def sync(
     commands,
     "search",
     panel=PANEL,
+    libraries=True,
     example="docmill search 'what limits battery life'\ndocmill search invoice --mode fts --uri-prefix 2024/ --json"
     "\ndocmill search 'cell ageing' --filter \"source = 'papers' and page >= 3\"",
 )
@@ -228,6 +229,7 @@ def status(
     commands,
     "export",
     panel=PANEL,
+    libraries=True,
     example="docmill export papers -o papers.jsonl\ndocmill export --database default --format csv | head",
 )
 def export(

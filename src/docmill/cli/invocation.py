@@ -5,15 +5,18 @@ A command is a function that takes an :class:`Invocation` and its own options, a
 """
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from docmill.cli import log_lines
 from docmill.cli.help import HelpCommand
+from docmill.cli.log_lines import VARIABLE, LogFormat
 
 if TYPE_CHECKING:
     from docmill.domain.events import Reporter
@@ -33,6 +36,10 @@ Json = Annotated[bool, _common("--json", help="Exactly one JSON document on stdo
 Events = Annotated[bool, _common("--events", help="NDJSON on stdout: progress, and the result as its last line.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", help="No progress; only warnings and errors.")]
 Verbose = Annotated[bool, _common("--verbose", "-v", help="Tell more, and show the traceback of a surprise.")]
+LogForm = Annotated[
+    LogFormat | None,
+    _common("--log-format", metavar="text|json", help="How log lines on stderr are written; else DOCMILL_LOG_FORMAT."),
+]
 LockTimeout = Annotated[
     float | None,
     _common("--lock-timeout", metavar="SECONDS", min=0, help="Wait so long for another engine, then exit 5."),
@@ -59,6 +66,7 @@ class Invocation:
     take_over: bool = False
     max_minutes: float | None = None
     not_utf8: bool = False
+    log_format: LogFormat = LogFormat.TEXT
     _reporter: "Reporter | None" = field(default=None, repr=False)
 
     @classmethod
@@ -69,6 +77,7 @@ class Invocation:
             json="--json" in options,
             events="--events" in options,
             verbose=any(option in ("-v", "--verbose", "-qv", "-vq") for option in options),
+            log_format=log_lines.asked_for(options),
             not_utf8=any("\udc80" <= character <= "\udcff" for each in arguments for character in each),
         )
 
@@ -90,6 +99,7 @@ class Invocation:
             lock_timeout=self.lock_timeout,
             take_over=self.take_over or None,
             max_minutes=self.max_minutes,
+            log_format=self.log_format.value if LogFormat.JSON in (self.log_format, os.environ.get(VARIABLE)) else None,
         )
 
     def reporter(self) -> "Reporter":
@@ -97,7 +107,9 @@ class Invocation:
         if self._reporter is None:
             from docmill.cli.reporting import choose
 
-            self._reporter = choose(events=self.events, quiet=self.quiet, verbose=self.verbose)
+            self._reporter = choose(
+                events=self.events, quiet=self.quiet, verbose=self.verbose, log_format=self.log_format
+            )
         return self._reporter
 
     def close(self) -> None:
@@ -134,23 +146,28 @@ def command(
     events: bool = False,
     lock: bool = False,
     limit: bool = False,
+    libraries: bool = False,
     panel: str | None = None,
 ) -> "Callable[[Callable[..., Result | None]], Callable[..., Result | None]]":
     """Register a function as a command. Its docstring is the help, its first line the summary.
 
     events: long work, has ``--events``. lock: may run or wait for the engine, has ``--lock-timeout``
-    and ``--take-over``. limit: works for as long as there is work, has ``--max-minutes``.
+    and ``--take-over``. limit: works for as long as there is work, has ``--max-minutes``. libraries: uses such as log.
     """
 
     def register(function: "Callable[..., Result | None]") -> "Callable[..., Result | None]":
         def run(ctx: typer.Context, **values: Any) -> None:
             common = {key: values.pop(key) for key in extra}
-            _run(function, ctx.obj, common, values)
+            with log_lines.of_libraries(ctx.obj.log_format, verbose=ctx.obj.verbose, records=records):
+                result = _run(function, ctx.obj, common, values)
+            _leave(result, ctx.obj)
 
         own = list(inspect.signature(function).parameters.values())[1:]
         extra: dict[str, Any] = {"home": Home, "json": Json, "quiet": Quiet, "verbose": Verbose}
+        records = events or lock or libraries
         if events:
             extra["events"] = Events
+            extra["log_format"] = LogForm
         if lock:
             extra["lock_timeout"] = LockTimeout
             extra["take_over"] = TakeOver
@@ -171,13 +188,12 @@ def command(
     return register
 
 
-_DEFAULTS: dict[str, Any] = {"home": None, "lock_timeout": None, "max_minutes": None}
+_DEFAULTS: dict[str, Any] = {"home": None, "log_format": None, "lock_timeout": None, "max_minutes": None}
 
 
 def _run(
     function: "Callable[..., Result | None]", invocation: Invocation, common: dict[str, Any], values: dict[str, Any]
-) -> None:
-    """Run it, show what it returns, and leave with its exit code."""
+) -> "Result | None":
     from docmill.errors import StorageError
 
     invocation.update(**common)
@@ -186,7 +202,7 @@ def _run(
             from docmill.service.contending import make_way
 
             make_way(invocation.settings(), invocation.reporter())
-        result = function(invocation, **values)
+        return function(invocation, **values)
     except StorageError as error:
         from docmill.service.holding import explained
 
@@ -197,6 +213,10 @@ def _run(
         raise Interrupted("interrupted", hint="run the same command again") from None
     finally:
         invocation.close()
+
+
+def _leave(result: "Result | None", invocation: Invocation) -> NoReturn:
+    """Show what a command returned, and leave with its exit code."""
     if result is None:
         raise typer.Exit(0)
     from docmill.cli.output import exit_code, show

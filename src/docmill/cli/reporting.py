@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
-from docmill.cli.console import safe, stderr_console
+from docmill.cli.console import stderr_console
+from docmill.cli.log_lines import LogFormat, write
 from docmill.domain.events import (
     CompletedEvent,
     DocumentEvent,
@@ -24,40 +25,23 @@ from docmill.domain.events import (
 )
 from docmill.domain.terminal import json_text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 LINE_SECONDS = 10.0  # a log is read afterwards: a line each ten seconds, or each tenth of the work
 LINE_SHARE = 0.1
 EVENT_SECONDS = 0.2  # programs need no more than five progress events a second
 _LOUD = ("warning", "error")
 
 
-def choose(*, events: bool, quiet: bool, verbose: bool) -> Reporter:
+def choose(*, events: bool, quiet: bool, verbose: bool, log_format: LogFormat = LogFormat.TEXT) -> Reporter:
     if events:
         return EventReporter(sys.stdout)
-    if quiet:
-        return QuietReporter(stderr_console())
+    if quiet or log_format is LogFormat.JSON:
+        return LineReporter(sys.stderr, verbose=verbose, quiet=quiet, form=log_format)
     console = stderr_console()
     if console.is_terminal and not console.is_dumb_terminal:
         from docmill.cli.bars import BarReporter
 
         return BarReporter(console, verbose=verbose)
     return LineReporter(sys.stderr, verbose=verbose)
-
-
-class QuietReporter:
-    """Says only what went wrong."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def emit(self, event: Event) -> None:
-        if isinstance(event, MessageEvent) and event.level in _LOUD:
-            self.console.print(f"{event.level}: {safe(event.message)}")
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class EventReporter:
@@ -103,11 +87,18 @@ class EventReporter:
 
 
 class LineReporter:
-    """Plain lines, few of them: for logs, CI and cron."""
+    """Plain lines, few of them: for logs, CI and cron. ``quiet``: only what went wrong.
 
-    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+    As JSON each line has the event's own fields, and documents that failed are told always: a program sorts them out.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, verbose: bool = False, quiet: bool = False, form: LogFormat = LogFormat.TEXT
+    ) -> None:
         self.stream = stream
         self.verbose = verbose
+        self.quiet = quiet
+        self.form = form
         self._lock = threading.Lock()
         self._told: dict[int, tuple[float, int]] = {}
 
@@ -115,18 +106,29 @@ class LineReporter:
         with self._lock:
             if isinstance(event, ProgressEvent):
                 self._progress(event)
-            elif self.verbose and isinstance(event, ErrorEvent):
-                self._line(f"failed: {event.uri}: {event.stage}: {event.error_code}: {event.error_message}")
-            elif isinstance(event, MessageEvent) and (self.verbose or event.level != "debug"):
-                self._line(event.message if event.level == "info" else f"{event.level}: {event.message}")
-            elif self.verbose and isinstance(event, DocumentEvent) and event.status != "failed":
-                degraded = ", degraded" if event.degraded else ""
-                self._line(f"{event.status}: {event.uri}: {event.chunks} chunks{degraded}")
-            elif self.verbose and isinstance(event, StageCompleteEvent):
-                self._line(f"{event.stage} ended after {event.duration_seconds:.1f} s")
+            elif isinstance(event, ErrorEvent):
+                what = f"{event.uri}: {event.stage}: {event.error_code}: {event.error_message}"
+                if self.form is LogFormat.JSON:
+                    self._line("error", what, event)
+                elif self.verbose:
+                    self._line("info", f"failed: {what}", event)
+            elif isinstance(event, MessageEvent):
+                self._line(event.level, event.message, event)
+            elif isinstance(event, CompletedEvent):
+                if self.form is LogFormat.JSON:
+                    self._line("info", f"{event.status}: {event.message}", event)
+            elif self.verbose:
+                self._detail(event)
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _detail(self, event: DocumentEvent | StageCompleteEvent) -> None:
+        if isinstance(event, StageCompleteEvent):
+            self._line("info", f"{event.stage} ended after {event.duration_seconds:.1f} s", event)
+        elif event.status != "failed":
+            degraded = ", degraded" if event.degraded else ""
+            self._line("info", f"{event.status}: {event.uri}: {event.chunks} chunks{degraded}", event)
 
     def _progress(self, event: ProgressEvent) -> None:
         """Nothing for what is over in no time; the report at the end tells all of that."""
@@ -135,11 +137,17 @@ class LineReporter:
         moved = event.processed_files - files
         if now - at >= LINE_SECONDS or (moved >= LINE_SHARE * event.total_files and now - at >= 1):
             self._told[event.run_group_id] = (now, event.processed_files)
-            self._line(progress_line(event))
+            self._line("info", progress_line(event), event)
 
-    def _line(self, text: str) -> None:
-        self.stream.write(f"{safe(text)}\n")
-        self.stream.flush()
+    def _line(self, level: str, text: str, event: Event) -> None:
+        if (self.quiet and level not in _LOUD) or (level == "debug" and not self.verbose):
+            return
+        fields: dict[str, Any] = {}
+        if self.form is LogFormat.JSON:
+            record = as_record(event)
+            fields = {name: record[name] for name in record if name not in ("type", "timestamp", "level", "message")}
+            fields = {"event": event.type, **fields}
+        write(self.form, level, text, stream=self.stream, time=event.timestamp, **fields)
 
 
 def progress_line(event: ProgressEvent) -> str:

@@ -27,6 +27,7 @@ from docmill.engine.notices import Notices
 from docmill.engine.pools import Done, Executor, Pools
 from docmill.engine.stopping import StopFlag
 from docmill.engine.storing import StoreStage
+from docmill.engine.telemetry import Telemetry
 from docmill.engine.work import GroupWork, Work
 from docmill.errors import DefinitionError, MissingError, ModelRefused, ModelUnreachable, StorageError
 from docmill.settings import Settings
@@ -88,6 +89,7 @@ class Runner:
         self.stores: dict[str, StoreStage] = {}
         self.pools = Pools(home, settings, self.results)
         self.notices = Notices(home, settings)
+        self.telemetry = Telemetry(home, reporter)
         self._importing = threading.Thread(target=lance.import_lancedb, daemon=True)  # meanwhile documents are parsed
         self._looked = self._reported = 0.0
         self._claims = 0
@@ -148,6 +150,7 @@ class Runner:
                 if group.halt:
                     self._halt(group)
             self.notices.look(self.queries, self.ledger, self.groups.values())
+            self.telemetry.look(self.queries, self.groups)
         return any(group.halt != "stop" for group in self.groups.values())
 
     def _unusable(self, group_id: int, error: DefinitionError) -> None:
@@ -381,6 +384,7 @@ class Runner:
         if self._importing.ident is not None:
             self._importing.join()  # a process that ends in the middle of it aborts
         self.notices.close(self.queries)
+        self.telemetry.close(self.queries)
         self.queries.close()
         self.cache.close()
         self.state.close()

@@ -27,4 +27,5 @@ def start_worker(home: Path, settings: Settings) -> tuple[int, str]:
     for option, value in (("--lock-timeout", settings.lock_timeout), ("--max-minutes", settings.max_minutes)):
         arguments += [option, str(value)] if value is not None else []
     arguments += ["--take-over"] if settings.take_over else []
+    arguments += ["--log-format", settings.log_format] if settings.log_format != "text" else []
     return background.start(home, NAME, arguments)

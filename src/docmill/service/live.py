@@ -24,7 +24,7 @@ from docmill.stores.queries import OF_BATCH, Queries, Row, reading
 LOOK_SECONDS = 0.5
 MOST_BATCHES = 5  # of a home, at once
 _SPEED_SECONDS = 30.0  # what speed is measured over: long enough for windows of documents, short enough to follow
-_LEAST_SECONDS = 2.0
+_LEAST_SECONDS = 5.0  # windows of documents end together: what is seen in less says nothing
 _SHARE = 0.1
 
 
