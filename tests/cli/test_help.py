@@ -64,6 +64,7 @@ def test_long_work_can_be_followed_by_programs():
         "wait",
         "worker",
         "watch",
+        "status",
         "logs",
         "events",
         "models-install",

@@ -11,7 +11,8 @@ import typer
 
 from docmill import privacy
 from docmill.cli.help import HelpGroup
-from docmill.cli.invocation import Home, Invocation, Json, LogForm, Quiet, Verbose
+from docmill.cli.invocation import Home, Invocation, Json, Quiet, Verbose
+from docmill.cli.log_lines import LogFormat
 
 BATCHES, HISTORY, STORES = "Batches", "History", "Definitions, models and databases"
 
@@ -109,7 +110,7 @@ def _root(
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
-    log_format: LogForm = None,
+    log_format: Annotated[LogFormat | None, typer.Option("--log-format", hidden=True)] = None,
     version: Annotated[  # noqa: ARG001 - its callback does it all
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,

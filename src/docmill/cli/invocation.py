@@ -38,7 +38,7 @@ Quiet = Annotated[bool, _common("--quiet", "-q", help="No progress; only warning
 Verbose = Annotated[bool, _common("--verbose", "-v", help="Tell more, and show the traceback of a surprise.")]
 LogForm = Annotated[
     LogFormat | None,
-    _common("--log-format", metavar="text|json", help="How log lines on stderr are written; else DOCMILL_LOG_FORMAT."),
+    _common("--log-format", metavar="FORMAT", help="Log lines on stderr as text or json; else DOCMILL_LOG_FORMAT."),
 ]
 LockTimeout = Annotated[
     float | None,

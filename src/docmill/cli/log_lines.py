@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, TextIO
 
 from docmill.domain.events import now
@@ -29,7 +30,7 @@ class LogFormat(StrEnum):
 def asked_for(options: Sequence[str]) -> LogFormat:
     """By the command line, else by the environment, before either was checked: what is unknown counts as text."""
     given = os.environ.get(VARIABLE, "")
-    for option, value in zip(options, [*options[1:], ""], strict=True):
+    for option, value in pairwise([*options, ""]):
         name, equals, attached = option.partition("=")
         if name == "--log-format":
             given = attached if equals else value

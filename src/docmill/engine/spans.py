@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import secrets
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +27,6 @@ from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
 from docmill import __version__
@@ -36,7 +38,7 @@ from docmill.stores.queries import Queries, Row
 if TYPE_CHECKING:
     from docmill.engine.telemetry import Wanted
 
-CLOSE_SECONDS = 10.0  # that the end of an engine may wait for a collector
+CLOSE_SECONDS = 5.0  # that the end of an engine may wait for a collector
 _WAITING = 65_536  # spans; a look may tell of thousands at once
 _PAGE = 500
 _ENDED = (
@@ -51,6 +53,7 @@ _RUNS = (
 
 def begin(home: Path, asked: Wanted) -> Spans:
     """With the exporters that are asked for, which read their own variables: endpoint, headers, time limits."""
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # of each try to reach a collector it warns anew
     processors: list[SpanProcessor] = []
     readers: list[MetricReader] = []
     if asked.traces == "console":
@@ -76,7 +79,8 @@ class Spans:
         named = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or "docmill", "service.version": __version__}
         resource = Resource.create({**named, "docmill.home": os.fsencode(home).decode("utf-8", "replace")})
         self._ids = _Ids()
-        self._traces = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
+        ids: Any = self._ids
+        self._traces = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=ids)
         for processor in processors:
             self._traces.add_span_processor(processor)
         self._tracer = self._traces.get_tracer("docmill", __version__)
@@ -98,13 +102,15 @@ class Spans:
                     del self._cursors[group_id]
                     break
 
-    def close(self) -> None:
-        """Send what waits. A collector that does not answer holds nothing up for longer than CLOSE_SECONDS."""
+    def close(self) -> bool:
+        """Send what waits. False where the collector has not taken it in CLOSE_SECONDS: it holds nothing up."""
         ends = [threading.Thread(target=each.shutdown, daemon=True) for each in (self._traces, self._meters)]
         for each in ends:
             each.start()
+        until = time.monotonic() + CLOSE_SECONDS
         for each in ends:
-            each.join(CLOSE_SECONDS)
+            each.join(max(until - time.monotonic(), 0.0))
+        return not any(each.is_alive() for each in ends)
 
     def _tell(self, queries: Queries, group_id: int, rows: Sequence[Row]) -> None:
         group = queries.group(group_id)
@@ -209,17 +215,20 @@ class _Figures:
                 self._embedded.add(json.loads(step["status_meta"]).get("embedded", 0))
 
 
-class _Ids(RandomIdGenerator):
-    """Random, but for a span whose ids are known: ``next``."""
+class _Ids:
+    """Random ids, but for a span whose ids are known: ``next``."""
 
     next: SpanContext | None = None
 
     def generate_trace_id(self) -> int:
-        return self.next.trace_id if self.next is not None else super().generate_trace_id()
+        return self.next.trace_id if self.next is not None else secrets.randbits(128) or 1
 
     def generate_span_id(self) -> int:
         known, self.next = self.next, None
-        return known.span_id if known is not None else super().generate_span_id()
+        return known.span_id if known is not None else secrets.randbits(64) or 1
+
+    def is_trace_id_random(self) -> bool:
+        return False
 
 
 def _context_of(home: Path, group: Row) -> SpanContext:

@@ -66,6 +66,7 @@ class Telemetry:
 
     def __init__(self, home: Path, reporter: Reporter) -> None:
         self._spans: Spans | None = None
+        self._reporter = reporter
         asked = wanted(os.environ)
         if asked.refused:
             reporter.emit(MessageEvent("warning", asked.refused))
@@ -81,7 +82,9 @@ class Telemetry:
         """Tell the rest, and wait some seconds at most until it is sent."""
         if self._spans is not None:
             self._spans.look(queries, ())
-            self._spans.close()
+            if not self._spans.close():
+                said = "OpenTelemetry's collector does not answer: traces or metrics of this run were not sent"
+                self._reporter.emit(MessageEvent("warning", said))
 
 
 def _begin(home: Path, reporter: Reporter, asked: Wanted) -> Spans | None:

@@ -68,7 +68,8 @@ def _(result: StatsThroughput, view: View) -> list[RenderableType]:  # noqa: ARG
             _rate(each.pages_per_minute),
             _rate(each.chunks_per_second),
         )
-    return [*_head(result), total, *(["", made] if result.step_throughput else [])]
+    parts = [*_head(result), total]
+    return [*parts, "", made] if result.step_throughput else parts
 
 
 def _head(result: GroupStats) -> list[RenderableType]:
