@@ -32,6 +32,7 @@ READS = (
     ("files", "list", "notes", "--has-errors"),
     ("files", "list", "notes", "--type", "pdf"),
     ("quarantine", "list"),
+    ("metrics",),
     ("lancedb", "list"),
     ("workflow", "list"),
     ("params", "list"),

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Mill
 from docmill.engine import intake
-from docmill.service import batches, running
+from docmill.service import batches, live, running, stats
 from docmill.stores.feed import Feed
 from docmill.stores.queries import Queries, reading
 from docmill.stores.state.database import Transaction
@@ -89,6 +89,9 @@ def test_a_sync_and_a_status_read_no_whole_table(mill: Mill, statements: dict[st
     batches.status(mill.settings, "docs")
     with reading(mill.home) as queries:
         list(Feed(queries, 1).news())
+    live.watch_batch(mill.settings, "docs", lambda _moment: None)
+    for figures in (stats.durations, stats.steps, stats.throughput):
+        figures(mill.settings)
     told = "\n".join(statements)
     for heart in ("FROM run r JOIN document d", "settled_key", "FROM run_step WHERE status = 'running'", "e.id > ?"):
         assert heart in told

@@ -16,19 +16,19 @@ from documents import make_pdf
 HEAVY = ("sqlmodel", "sqlalchemy", "lancedb", "pyarrow", "onnxruntime")
 
 
-@pytest.fixture
-def worked(mill: Mill) -> Mill:
+def test_figures_are_those_of_the_rows(mill: Mill) -> None:
     """Group 1: three notes and a pdf stored, one file failed. Group 2: other chunks of the same documents."""
     mill.write_many(3)
     make_pdf(mill.folder / "paper.pdf")
     mill.write("broken.pdf", "this is no pdf\n")
     mill.sync()
     mill.sync(overrides=["chunk.size=60"])
-    return mill
+    check_the_first_group(mill)
+    check_the_latest_group(mill)
+    check_the_commands(mill)
 
 
-def test_figures_are_those_of_the_rows(worked: Mill) -> None:
-    mill = worked
+def check_the_first_group(mill: Mill) -> None:
     times = stats.durations(mill.settings, 1, slowest=2)
     assert times.runs is not None
     assert (times.runs.count, times.status, times.batch_id, times.workflow) == (5, "completed", 1, "batch")
@@ -65,8 +65,8 @@ def test_figures_are_those_of_the_rows(worked: Mill) -> None:
         assert each.chunks_per_second == (round(each.chunks / each.seconds, 2) if each.seconds else None)
 
 
-def test_the_latest_is_meant_and_what_was_reused_was_not_done(worked: Mill) -> None:
-    mill = worked
+def check_the_latest_group(mill: Mill) -> None:
+    """What was reused was not done."""
     amount = stats.throughput(mill.settings)
     assert (amount.run_group_id, stats.throughput(mill.settings, batch="docs").run_group_id) == (2, 2)
     reused = {
@@ -99,7 +99,8 @@ def test_what_is_missing_is_said(mill: Mill) -> None:
             call(mill.settings, 9, batch="notes")
 
 
-def test_commands_show_them_and_import_nothing_heavy(worked: Mill) -> None:
+def check_the_commands(mill: Mill) -> None:
+    """They import nothing heavy."""
     program = (
         "import sys\nfrom docmill.cli.app import run\n"
         "codes = [run(['stats', *each.split()]) for each in sys.argv[1:]]\n"
@@ -108,7 +109,7 @@ def test_commands_show_them_and_import_nothing_heavy(worked: Mill) -> None:
     calls = ["durations 1", "steps", "throughput 1", "durations --json", "steps 9", "throughput x"]
     done = subprocess.run(
         [sys.executable, "-c", program, *calls],
-        env={**os.environ, "DOCMILL_HOME": str(worked.home)},
+        env={**os.environ, "DOCMILL_HOME": str(mill.home)},
         capture_output=True,
         text=True,
         check=True,

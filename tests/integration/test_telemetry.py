@@ -12,7 +12,7 @@ from conftest import Mill
 from docmill.domain.events import MessageEvent
 from docmill.engine import telemetry
 from docmill.engine.telemetry import Wanted, wanted
-from docmill.errors import Interrupted
+from docmill.stores.queries import reading
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 SECRET = "A quokka is nobody's business."
@@ -153,23 +153,23 @@ def test_figures_are_sent_too(mill: Mill, sent: Sent) -> None:
     assert sum(each.count for each in figures["docmill.document.duration"]) == 4
 
 
-def test_an_engine_that_goes_on_tells_of_the_same_trace(
-    traps: Mill, sent: Sent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mill = traps
-    mill.overrides = (*mill.overrides, "store.window_documents=2", "embed.batch_tokens=64")
-    mill.write_many(8)
-    monkeypatch.setenv("DOCMILL_TRAPS_EMBED_S", "0.05")
-    mill.flags["max_minutes"] = 0.02
-    with pytest.raises(Exception, match="time limit") as stopped:
-        mill.sync()
-    assert not isinstance(stopped.value, Interrupted)
-    first = sent.named("document")
-    assert not sent.named("run group")
-    del mill.flags["max_minutes"]
+def test_engines_one_after_another_tell_of_the_same_trace(mill: Mill, sent: Sent) -> None:
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from docmill.engine.spans import Spans
+
+    mill.write_many(2)
     mill.sync()
-    assert len(sent.named("document")) == 8
-    uris = [each.attributes["docmill.document.uri"] for each in sent.named("document")]
-    assert len(set(uris)) == 8 and uris[: len(first)] == [each.attributes["docmill.document.uri"] for each in first]
     [group] = sent.named("run group")
-    assert {each.context.trace_id for each in sent.spans.get_finished_spans()} == {group.context.trace_id}
+    other = InMemorySpanExporter()
+    engine = Spans(mill.home, [SimpleSpanProcessor(other)], [])
+    with reading(mill.home) as queries:
+        engine.look(queries, [1])
+        assert other.get_finished_spans() == ()  # what came before was told by the engine before
+        engine._cursors[1] = 0
+        engine.look(queries, ())
+    assert engine.close()
+    told = {each.name: each for each in other.get_finished_spans()}
+    assert told["run group"].context.trace_id == group.context.trace_id
+    assert told["run group"].context.span_id == told["document"].parent.span_id == group.context.span_id
