@@ -11,7 +11,7 @@ from docmill.cli.text.history import brief, step_stats_table
 from docmill.cli.text.pieces import pairs, size, status_text, table
 from docmill.domain.results import Durations, GroupStats, StatsDurations, StatsSteps, StatsThroughput
 
-_SPREAD = ("count", "min", "p50", "p95", "max")
+_SPREAD = ("count", "min", "median", "95 %", "max")
 
 
 @render.register
