@@ -81,7 +81,7 @@ def test_it_shows_another_process_at_work_and_exits_as_that_does(
     assert exit_code(result) == 3
     seen = [each.batches[0] for each in moments]
     done = [each.progress.processed_files for each in seen if each.progress is not None]
-    assert done == sorted(done) and len(set(done)) > 2
+    assert done == sorted(done) and done[0] < DOCUMENTS + 1
     assert moments[0].engine is not None and moments[0].engine.pid == process.pid
     assert seen[-1].outcomes.failed == {"CORRUPTED_FILE": 1}
     assert "embed" in [stage.name for stage in seen[0].progress.stages]  # type: ignore[union-attr]
