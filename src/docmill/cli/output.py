@@ -55,6 +55,8 @@ _ENDINGS: dict[str, Callable[[Any], int]] = {
     "ModelVerified": lambda model: CLEAN if model.clean else NOT_CLEAN,
     "IngestResult": lambda ingested: NOT_CLEAN if ingested.reason or ingested.errors else CLEAN,
     "PagesResult": lambda pages: NOT_CLEAN if pages.problems else CLEAN,
+    "ParamsTested": lambda tested: NOT_CLEAN if tested.failure else CLEAN,
+    "QueriesResult": lambda answered: NOT_CLEAN if answered.reason else CLEAN,
     "DeliverResult": lambda delivered: NOT_CLEAN if delivered.reason else CLEAN,
     "WorkerResult": _of_worker,
     "WatchResult": _of_worker,
@@ -73,7 +75,7 @@ def show(result: Result, invocation: Invocation) -> None:
             from docmill.cli.text import View, render
 
             console = stdout_console()
-            view = View(width=console.width, terminal=console.is_terminal, verbose=invocation.verbose)
+            view = View(console.width, console.is_terminal, invocation.verbose, console.options.ascii_only)
             write_text(console, render(result, view))
     except BrokenPipeError:
         leave_quietly()

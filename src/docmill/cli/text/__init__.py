@@ -26,6 +26,7 @@ _SUBJECTS = {
     "documents": "DocumentDeleted DocumentHistory DocumentList DocumentRestored DocumentShown",
     "files": "FileList",
     "following": "ActiveBatches BatchEvents BatchLogs Followed",
+    "graph": "WorkflowGraph",
     "history": (
         "BatchDeleted RunGroupDeleted RunGroupList RunGroupShown RunGroupStats RunLifecycle RunList RunShown StepList"
     ),
@@ -35,9 +36,11 @@ _SUBJECTS = {
     "planning": "PlanResult WhyResult",
     "quarantine": "QuarantineList QuarantineReleased QuarantineShown",
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
-    "searching": "SearchResult",
+    "searching": "ContextResult QueriesResult SearchResult",
+    "showing": "DocumentText PassageShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",
+    "trying": "ParamsDiff ParamsTested",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
     "watching": "WatchResult",
 }

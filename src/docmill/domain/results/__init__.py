@@ -24,10 +24,20 @@ if TYPE_CHECKING:
         DefinitionList,
         DefinitionShown,
         DefinitionSummary,
+        GraphEdge,
+        GraphNode,
         InitResult,
+        ParamDifference,
+        ParamsDiff,
+        ParamsTested,
         ParamTargets,
         Problem,
+        StepAgain,
+        TokenCounts,
+        TriedFailure,
+        TriedPassage,
         ValidationResult,
+        WorkflowGraph,
     )
     from docmill.domain.results.delivering import DeliverResult
     from docmill.domain.results.documents import (
@@ -118,7 +128,19 @@ if TYPE_CHECKING:
         SyncResult,
         WorkerResult,
     )
-    from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
+    from docmill.domain.results.searching import (
+        AlsoIn,
+        AnsweredContext,
+        AnsweredQuery,
+        Citation,
+        ContextResult,
+        ExportResult,
+        Hit,
+        Neighbour,
+        QueriesResult,
+        SearchResult,
+        UnansweredQuery,
+    )
     from docmill.domain.results.shared import (
         DegradedDocument,
         DocumentProblem,
@@ -130,6 +152,7 @@ if TYPE_CHECKING:
         Stage,
         TextYield,
     )
+    from docmill.domain.results.showing import DocumentText, PassageShown, PassageSpan, VectorShown
     from docmill.domain.results.sources import (
         SourceChanged,
         SourceList,
@@ -163,6 +186,9 @@ __all__ = [
     "ActiveBatch",
     "ActiveBatches",
     "Aggregations",
+    "AlsoIn",
+    "AnsweredContext",
+    "AnsweredQuery",
     "BatchCreated",
     "BatchDeleted",
     "BatchEvents",
@@ -175,8 +201,10 @@ __all__ = [
     "CancelResult",
     "ChunkCounts",
     "ChunkDifference",
+    "Citation",
     "CleanupResult",
     "Collected",
+    "ContextResult",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -199,6 +227,7 @@ __all__ = [
     "DocumentRecord",
     "DocumentRestored",
     "DocumentShown",
+    "DocumentText",
     "DocumentVersionEvent",
     "Durations",
     "EmbeddingsInfo",
@@ -210,6 +239,8 @@ __all__ = [
     "FolderWatched",
     "Followed",
     "GcResult",
+    "GraphEdge",
+    "GraphNode",
     "GroupChunks",
     "Hit",
     "HomeStatus",
@@ -237,7 +268,12 @@ __all__ = [
     "Page",
     "PageProblem",
     "PagesResult",
+    "ParamDifference",
     "ParamTargets",
+    "ParamsDiff",
+    "ParamsTested",
+    "PassageShown",
+    "PassageSpan",
     "PauseResult",
     "PlanResult",
     "PlannedDocument",
@@ -250,6 +286,7 @@ __all__ = [
     "QuarantineReleased",
     "QuarantineShown",
     "QuarantinedDocument",
+    "QueriesResult",
     "ReasonShown",
     "ReleasedDocument",
     "Result",
@@ -279,6 +316,7 @@ __all__ = [
     "SourceStatus",
     "SourceSync",
     "Stage",
+    "StepAgain",
     "StepList",
     "StepReason",
     "StepRecord",
@@ -288,20 +326,27 @@ __all__ = [
     "SyncResult",
     "TableInfo",
     "TextYield",
+    "TokenCounts",
+    "TriedFailure",
+    "TriedPassage",
+    "UnansweredQuery",
     "VacuumResult",
     "ValidationResult",
+    "VectorShown",
     "VersionInfo",
     "WatchResult",
     "WhyResult",
     "WorkerDeath",
     "WorkerResult",
+    "WorkflowGraph",
 ]
 
 _NAMES = {
     "batches": "Aggregations BatchCreated BatchList BatchShown BatchSummary",
     "definitions": (
-        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary InitResult "
-        "ParamTargets Problem ValidationResult"
+        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary GraphEdge "
+        "GraphNode InitResult ParamDifference ParamTargets ParamsDiff ParamsTested Problem StepAgain "
+        "TokenCounts TriedFailure TriedPassage ValidationResult WorkflowGraph"
     ),
     "delivering": "DeliverResult",
     "documents": (
@@ -329,8 +374,12 @@ _NAMES = {
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
         "SkippedSource SourceSync SyncResult WorkerResult"
     ),
-    "searching": "ExportResult Hit Neighbour SearchResult",
+    "searching": (
+        "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportResult Hit Neighbour QueriesResult "
+        "SearchResult UnansweredQuery"
+    ),
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
+    "showing": "DocumentText PassageShown PassageSpan VectorShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stores": (
         "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "

@@ -1,0 +1,87 @@
+"""Which passages say the same, so that a list of hits need not say it twice. Pure.
+
+The same document lies in several formats, a paragraph in several documents. Two passages are alike where their words
+are the same, or nearly: by the share of the runs of three words that they have in common (A. Broder, "On the
+resemblance and containment of documents", 1997). Candidates are few, so the share is counted and not estimated.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+RUN = 3  # words
+ALIKE = 0.85  # docs/search.md tells how it was chosen
+
+_MARKER = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*+•·▪◦–—])[ \t]+", re.MULTILINE)  # of lists: formats number them or not
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+")
+
+T = TypeVar("T")
+
+
+class Print(NamedTuple):
+    """What is compared of a passage. ``numbers``: two that differ in one say different things, however alike."""
+
+    words: str
+    runs: frozenset[int]
+    numbers: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def fingerprint(text: str) -> Print:
+    plain = _MARKER.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    words = _WORD.findall(plain)
+    runs = frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(len(words) - RUN + 1, 1)))
+    return Print(" ".join(words), runs, tuple(sorted(_NUMBER.findall(plain))))
+
+
+def unpaged(text: str, first: int | None, last: int | None) -> str:
+    """Without lines that hold the number of a page that the passage lies on, and nothing else."""
+    if first is None or last is None:
+        return text
+    lines = text.split("\n")
+    return "\n".join(line for line in lines if not (line.strip().isdecimal() and first <= int(line) <= last))
+
+
+def grouped(items: Iterable[T], text: Callable[[T], str]) -> list[tuple[T, list[T]]]:
+    """Each item that is like none before it, with those after it that are; the order stays.
+
+    An item is compared with the first of each group and not with the others, so that no chain of small differences
+    joins what is far apart.
+    """
+    groups: list[tuple[T, list[T]]] = []
+    prints: list[Print] = []
+    same: dict[str, int] = {}
+    having: dict[int, list[int]] = {}  # groups, by the runs of their first
+    for item in items:
+        own = fingerprint(text(item))
+        found = same.get(own.words)
+        if found is None:
+            found = _nearest(own, prints, having)
+        if found is not None:
+            groups[found][1].append(item)
+            continue
+        same[own.words] = len(groups)
+        for run in own.runs:
+            having.setdefault(run, []).append(len(groups))
+        groups.append((item, []))
+        prints.append(own)
+    return groups
+
+
+def _nearest(own: Print, prints: list[Print], having: dict[int, list[int]]) -> int | None:
+    """The group whose first has most in common with a passage, if that is enough."""
+    shared: Counter[int] = Counter()
+    for run in own.runs:
+        shared.update(having.get(run, ()))
+    for group, count in shared.most_common(1):
+        other = prints[group]
+        union = len(own.runs) + len(other.runs) - count
+        if count >= ALIKE * union and own.numbers == other.numbers:
+            return group
+    return None
