@@ -90,7 +90,6 @@ GRAPH = r.WorkflowGraph(
         r.GraphEdge(start="store", end="database", carries="rows"),
     ],
     handlers={"item_failed": 1, "group_end": 2},
-    format="text",
 )
 SAMPLES = {
     "search-also": r.SearchResult(query="oak", mode="hybrid", database="default", hits=[HIT], seconds=0.1),
@@ -212,7 +211,7 @@ SAMPLES = {
         reason="it failed with CORRUPTED_FILE at parse",
     ),
     "graph": GRAPH,
-    "graph-written": GRAPH.model_copy(update={"format": "svg", "path": "/g.svg", "size_bytes": 4096}),
+    "graph-written": GRAPH.model_copy(update={"path": "/g.svg", "size_bytes": 4096}),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def test_nothing_found_is_an_empty_context(filled: Mill) -> None:
 
 def ask(filled: Mill, text: bytes, tmp_path: Path, **asked: Any) -> tuple[Any, list[dict[str, Any]]]:
     path = tmp_path / "answers.jsonl"
-    result = questions.answer_all(filled.settings, "-", io.BytesIO(text), output=str(path), **asked)
+    result = questions.answer_all(filled.settings, "-", io.BytesIO(text), io.BytesIO(), output=str(path), **asked)
     return result, [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -145,31 +146,43 @@ def test_a_line_that_cannot_be_answered_costs_no_other(filled: Mill, tmp_path: P
         b'{"query": "zinc", "filter": "page >"}',
         b'{"query": "zinc", "filter": "uri = \'a.md\'"}',
         b"tin",
+        b'{"query": "\\ud800 tin"}',
     ]
     result, answers = ask(filled, b"\n".join(lines), tmp_path, limit=2, mode="fts")
-    assert [each["line"] for each in answers] == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    assert [each["line"] for each in answers] == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
     errors = {each["line"]: each["error"]["message"] for each in answers if "error" in each}
-    assert (result.failed, result.answered) == (len(errors), 13 - len(errors))
-    assert sorted(errors) == [3, 4, 5, 6, 7, 9, 10, 11, 12]
+    assert (result.failed, result.answered) == (len(errors), 14 - len(errors))
+    assert sorted(errors) == [3, 4, 5, 6, 7, 9, 10, 11, 12, 15]
     assert errors[3] == "a question has no 'limt'"
     assert errors[4].startswith("limit: must be greater")
     assert errors[10] == "the line is not UTF-8"
-    assert [(each["id"], each["hits"][0]["uri"]) for each in (answers[0], answers[-1])] == [
+    assert [(each["id"], each["hits"][0]["uri"]) for each in (answers[0], answers[-2])] == [
         ("x", "metals.md"),
         (None, "metals.md"),
     ]
     assert answers[1]["id"] == 7
 
 
-def test_an_answer_does_not_wait_for_the_next_question(filled: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks through a pipe may read an answer before asking on."""
-    import os
+class Heard(io.BytesIO):
+    """Says when it is flushed."""
 
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__()
+        self._event = event
+
+    def flush(self) -> None:
+        self._event.set()
+
+
+def test_an_answer_does_not_wait_for_the_next_question(filled: Mill) -> None:
+    """Whoever asks through a pipe may read an answer before asking on."""
     asking, asked = os.pipe()
     answered = threading.Event()
-    monkeypatch.setattr(questions, "_flushed", lambda _line: answered.set())
+    stdout = Heard(answered)
     with os.fdopen(asked, "wb") as ends, os.fdopen(asking, "rb") as stream:
-        working = threading.Thread(target=lambda: questions.answer_all(filled.settings, "-", stream, mode="fts"))
+        working = threading.Thread(
+            target=lambda: questions.answer_all(filled.settings, "-", stream, stdout, mode="fts")
+        )
         working.start()
         for query in (b"zinc\n", b"tin\n"):
             answered.clear()
@@ -179,15 +192,16 @@ def test_an_answer_does_not_wait_for_the_next_question(filled: Mill, monkeypatch
         ends.close()
         working.join(30)
     assert not working.is_alive()
+    assert [json.loads(line)["query"] for line in stdout.getvalue().splitlines()] == ["zinc", "tin"]
 
 
 def test_answers_as_contexts_and_files_that_are_not_there(filled: Mill, tmp_path: Path) -> None:
     _result, [answer] = ask(filled, b"zinc", tmp_path, as_context=True, max_tokens=400, limit=1)
     assert answer["text"].startswith("Passages found") and answer["citations"][0]["uri"] == "metals.md"
     with pytest.raises(NotFoundError):
-        questions.answer_all(filled.settings, str(tmp_path / "none"), None)
+        questions.answer_all(filled.settings, str(tmp_path / "none"), None, io.BytesIO())
     with pytest.raises(DatabaseNotFound):
-        questions.answer_all(filled.settings, "-", io.BytesIO(b"x"), database="none")
+        questions.answer_all(filled.settings, "-", io.BytesIO(b"x"), io.BytesIO(), database="none")
 
 
 def test_the_exit_code_tells_of_lines(filled: Mill, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

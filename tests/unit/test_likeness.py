@@ -35,6 +35,12 @@ def test_what_differs_in_a_number_is_another_passage() -> None:
     assert len(leaders(*rows)) == 2, "a number that stands there once more is a difference"
 
 
+def test_the_group_that_it_is_like_is_found_behind_one_that_is_nearer() -> None:
+    """The one before has more words in common, and another number."""
+    texts = [f"{LONG} The rent is 900 a month.", f"{LONG} The rent is 950 monthly.", f"{LONG} The rent is 950 a month."]
+    assert leaders(*texts) == [(texts[0], 0), (texts[1], 1)]
+
+
 def test_what_one_has_and_the_other_lacks_keeps_them_apart() -> None:
     longer = LONG + " The deposit is paid back within a month after the keys have been handed over and all is in order."
     assert len(leaders(LONG, longer)) == 2

@@ -146,7 +146,9 @@ def _many(invocation: Invocation, queries: str, output: str, asked: dict[str, An
     if output == "-" and invocation.json:
         raise UsageError("--json would mix its document into the answers", hint="name a file: -o FILE")
     try:
-        result = questions.answer_all(invocation.settings(), queries, sys.stdin.buffer, output=output, **asked)
+        result = questions.answer_all(
+            invocation.settings(), queries, sys.stdin.buffer, sys.stdout.buffer, output=output, **asked
+        )
     except BrokenPipeError:  # whoever read it, such as head, has had enough
         if output != "-":
             raise

@@ -1,5 +1,6 @@
 """``docmill workflow``: the YAML that says which steps a document passes."""
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,5 +85,12 @@ def graph(
         raise UsageError("--output is for --format svg", hint="text goes to stdout")
     if format is Form.SVG and to_stdout and invocation.json:
         raise UsageError("--json would mix its document into the SVG", hint="name a file: -o FILE")
-    made = graphing.graph(invocation.settings(), id_, params=params, format=format.value, output=output)
-    return None if format is Form.SVG and to_stdout else made
+    settings = invocation.settings()
+    made = graphing.graph(settings, id_, params=params)
+    if format is Form.TEXT:
+        return made
+    if not to_stdout:
+        return graphing.write_svg(settings, made, output or "")
+    sys.stdout.buffer.write(graphing.svg(made))
+    sys.stdout.flush()
+    return None

@@ -18,12 +18,12 @@ _WIDTH, _BOX, _LEFT = 520, 300, 40
 _LINE, _GAP, _PAD = 18, 46, 12
 _LONGEST = 44  # characters in a box
 _STYLE = """
-svg { font: 13px system-ui, sans-serif; background: #ffffff; }
+svg { font: 13px system-ui, sans-serif; } .page { fill: #ffffff; }
 text { fill: #1f2328; } .dim { fill: #59636e; } .head { font-weight: 600; } .mark { fill: #0969da; }
 .box { fill: #f6f8fa; stroke: #818b98; } .end { fill: #ddf4ff; stroke: #0969da; }
 .lane { stroke: #d1d9e0; stroke-width: 3; } .arrow { stroke: #59636e; stroke-width: 1.5; } .tip { fill: #59636e; }
 @media (prefers-color-scheme: dark) {
-  svg { background: #0d1117; } text { fill: #f0f6fc; } .dim { fill: #9198a1; } .mark { fill: #4493f8; }
+  .page { fill: #0d1117; } text { fill: #f0f6fc; } .dim { fill: #9198a1; } .mark { fill: #4493f8; }
   .box { fill: #151b23; stroke: #656c76; } .end { fill: #0c2d6b; stroke: #4493f8; }
   .lane { stroke: #3d444d; } .arrow { stroke: #9198a1; } .tip { fill: #9198a1; }
 }
@@ -85,6 +85,7 @@ def _file(graph: WorkflowGraph, body: str, height: int) -> str:
         ' role="img" aria-labelledby="title description">\n'
         f'<title id="title">{escape(f"Workflow {safe(graph.id)}: {name}{params}")}</title>\n'
         f'<desc id="description">{escape(safe(f"{steps}."))}</desc>\n<style>{_STYLE}</style>\n'
+        '<rect class="page" width="100%" height="100%"/>\n'
         f"{heads[0]}\n{heads[1]}\n{body}\n</svg>\n"
     )
 

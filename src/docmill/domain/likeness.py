@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -75,13 +74,15 @@ def grouped(items: Iterable[T], text: Callable[[T], str]) -> list[tuple[T, list[
 
 
 def _nearest(own: Print, prints: list[Print], having: dict[int, list[int]]) -> int | None:
-    """The group whose first has most in common with a passage, if that is enough."""
-    shared: Counter[int] = Counter()
+    """Of the groups whose first is like a passage the one that has most in common with it."""
+    shared: dict[int, int] = {}
     for run in own.runs:
-        shared.update(having.get(run, ()))
-    for group, count in shared.most_common(1):
-        other = prints[group]
-        union = len(own.runs) + len(other.runs) - count
-        if count >= ALIKE * union and own.numbers == other.numbers:
-            return group
-    return None
+        for group in having.get(run, ()):
+            shared[group] = shared.get(group, 0) + 1
+    alike = [group for group, count in shared.items() if _is_alike(own, prints[group], count)]
+    return max(alike, key=lambda group: (shared[group], -group), default=None)
+
+
+def _is_alike(one: Print, other: Print, shared: int) -> bool:
+    union = len(one.runs) + len(other.runs) - shared
+    return shared >= ALIKE * union and one.numbers == other.numbers

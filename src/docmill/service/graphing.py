@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,10 @@ _GIVES = {
 SOURCE, TARGET = "source", "database"
 
 
-def graph(
-    settings: Settings,
-    workflow: str,
-    *,
-    params: str | None = None,
-    format: str = "text",  # noqa: A002 - the option's name
-    output: str | None = None,
-) -> WorkflowGraph:
+def graph(settings: Settings, workflow: str, *, params: str | None = None) -> WorkflowGraph:
     """A workflow, by id or file, with the values of a param set where one is named.
 
-    ``format`` svg is written to ``output``, a path, or ``-`` for stdout. Raises DefinitionNotFound, DefinitionError,
-    StorageError.
+    Raises DefinitionNotFound, DefinitionError.
     """
     home = home_if_any(settings)
     loaded = files.given(WORKFLOW, workflow, home)
@@ -52,7 +43,7 @@ def graph(
         for spec in definition.steps
     ]
     nodes = [_node(*each) for each in zip(definition.steps, pipeline.steps, stated, strict=True)]
-    made = WorkflowGraph(
+    return WorkflowGraph(
         id=definition.id,
         name=definition.name,
         description=definition.description,
@@ -60,9 +51,23 @@ def graph(
         nodes=nodes,
         edges=_edges(pipeline.steps),
         handlers={event.value: len(told) for event, told in definition.lifecycle.items() if told},
-        format=format,
     )
-    return _drawn(made, output, home) if format == "svg" else made
+
+
+def svg(made: WorkflowGraph) -> bytes:
+    """As a picture that needs nothing else."""
+    return graph_svg.drawn(made).encode()
+
+
+def write_svg(settings: Settings, made: WorkflowGraph, output: str) -> WorkflowGraph:
+    """Into a file that is whole or absent; the graph with where it is. Raises StorageError."""
+    path, picture = Path(output).expanduser().absolute(), svg(made)
+    try:
+        with outputs.whole(path, home_if_any(settings)) as unfinished:
+            unfinished.write_bytes(picture)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
+    return made.model_copy(update={"path": str(path), "size_bytes": len(picture)})
 
 
 def _node(spec: StepSpec, step: ResolvedStep, stated: dict[str, Any]) -> GraphNode:
@@ -85,18 +90,3 @@ def _edges(steps: tuple[ResolvedStep, ...]) -> list[GraphEdge]:
         GraphEdge(start=start, end=end, carries=carries)
         for start, end, carries in zip(names, names[1:], carried, strict=False)
     ]
-
-
-def _drawn(made: WorkflowGraph, output: str | None, home: Path | None) -> WorkflowGraph:
-    svg = graph_svg.drawn(made).encode()
-    if output is None or output == "-":
-        sys.stdout.buffer.write(svg)
-        sys.stdout.flush()
-        return made
-    path = Path(output).expanduser().absolute()
-    try:
-        with outputs.whole(path, home or Path("/nonexistent")) as unfinished:
-            unfinished.write_bytes(svg)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
-    return made.model_copy(update={"path": str(path), "size_bytes": len(svg)})

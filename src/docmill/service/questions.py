@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +54,7 @@ def answer_all(
     settings: Settings,
     file: str,
     stdin: IO[bytes] | None,
+    stdout: IO[bytes],
     *,
     output: str = "-",
     database: str = "default",
@@ -72,7 +73,7 @@ def answer_all(
         searcher = searching.opened(settings, database, usual)
         answers = _Answers(searcher, asked, as_context=as_context, max_tokens=max_tokens)
         if output == "-":
-            counts = _write_all(answers.of(stream), _flushed)
+            counts = _write_all(answers.of(stream), stdout, at_once=True)
         else:
             counts = _write_to(Path(output).expanduser().absolute(), answers.of(stream), find_home(settings))
     total, failed = counts
@@ -250,28 +251,22 @@ def _unshared(stdin: IO[bytes]) -> IO[bytes]:
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write_all(answers: Iterable[Answer], write: Callable[[bytes], object]) -> tuple[int, int]:
-    """How many there were, and how many of them are no answers."""
+def _write_all(answers: Iterable[Answer], stream: IO[bytes], *, at_once: bool) -> tuple[int, int]:
+    """How many there were, and how many of them are no answers. ``at_once``: somebody may wait for each."""
     total = failed = 0
     for answer in answers:
         said = {"line": answer.line, "id": answer.id, **answer.model_dump(mode="json")}
-        write(json_text(said).encode() + b"\n")
+        stream.write(json_text(said).encode() + b"\n")
+        if at_once:
+            stream.flush()
         total += 1
         failed += isinstance(answer, UnansweredQuery)
     return total, failed
 
 
-def _flushed(line: bytes) -> None:
-    """To stdout, at once: whoever reads it may wait for each answer."""
-    import sys
-
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
-
-
 def _write_to(path: Path, answers: Iterable[Answer], home: Path) -> tuple[int, int]:
     try:
         with outputs.whole(path, home) as unfinished, unfinished.open("wb") as stream:
-            return _write_all(answers, stream.write)
+            return _write_all(answers, stream, at_once=False)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error

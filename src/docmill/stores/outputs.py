@@ -18,13 +18,13 @@ from docmill.errors import UsageError
 
 
 @contextmanager
-def whole(path: Path, home: Path) -> Iterator[Path]:
+def whole(path: Path, home: Path | None) -> Iterator[Path]:
     """Where to write what is to be at ``path``: beside it, until the block has ended well. Raises OSError.
 
     UsageError for a place in the home, whose files are docmill's own.
     """
     parent = path.parent.resolve()
-    if (parent / path.name).is_relative_to(home.resolve()):
+    if home is not None and (parent / path.name).is_relative_to(home.resolve()):
         raise UsageError(f"{path} lies in the home, which is docmill's own", hint="choose another place")
     mode = _mode(path)
     if mode is not None and (not stat.S_ISREG(mode) or _is_of_process(path, parent)):

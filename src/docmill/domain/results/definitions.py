@@ -207,6 +207,5 @@ class WorkflowGraph(Result):
     nodes: list[GraphNode]
     edges: list[GraphEdge]
     handlers: dict[str, int]
-    format: str
     path: str | None = None
     size_bytes: int | None = None
