@@ -31,7 +31,7 @@ class Print(NamedTuple):
     numbers: tuple[str, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def fingerprint(text: str) -> Print:
     plain = _MARKER.sub("", unicodedata.normalize("NFKC", text)).casefold()
     words = _WORD.findall(plain)
