@@ -33,10 +33,10 @@ class Print(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def fingerprint(text: str) -> Print:
-    plain = _MARKER.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    plain = _MARKER.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
     words = _WORD.findall(plain)
-    runs = frozenset(hash(tuple(words[at : at + RUN])) for at in range(max(len(words) - RUN + 1, 1)))
-    return Print(" ".join(words), runs, tuple(sorted(_NUMBER.findall(plain))))
+    runs = zip(*(words[start:] for start in range(RUN)), strict=False) if len(words) >= RUN else [tuple(words)]
+    return Print(" ".join(words), frozenset(map(hash, runs)), tuple(sorted(_NUMBER.findall(plain))))
 
 
 def unpaged(text: str, first: int | None, last: int | None) -> str:
