@@ -34,7 +34,9 @@ READS = (
     ("quarantine", "list"),
     ("lancedb", "list"),
     ("workflow", "list"),
+    ("workflow", "graph", "batch"),
     ("params", "list"),
+    ("params", "diff", "default", "fast"),
     ("models", "list"),
 )
 PROGRAM = """

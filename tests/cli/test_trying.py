@@ -100,6 +100,15 @@ def test_a_workflow_is_drawn(cli, tmp_path):
     assert text.index("validate") < text.index("store")
 
 
+def test_a_workflow_that_does_not_go_with_the_usual_values_is_drawn_by_itself(cli, tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "id: own\nname: Own\nsteps:\n  - {name: parse, type: parse}\n  - {name: chunk, type: chunk}\n"
+        "  - {name: embed, type: embed, method: hashing}\n  - {name: store, type: store}\n"
+    )
+    assert "hashing" in cli("workflow", "graph", "own.yaml").out
+    assert cli("workflow", "graph", "own.yaml", "--params", "default").code == 6
+
+
 def test_the_picture_is_whole_and_says_what_it_shows(cli, tmp_path):
     (tmp_path / "odd.yaml").write_text(
         "id: odd\nname: 'Odd <&> \"one\"'\nsteps:\n"

@@ -26,6 +26,7 @@ _GIVES = {
     StepType.EMBED: "vectors",
 }
 SOURCE, TARGET = "source", "database"
+_NO_VALUES = files.load_text(PARAM_SET, "id: none\nname: None\n", Path("-"), "user")  # a workflow by itself
 
 
 def graph(settings: Settings, workflow: str, *, params: str | None = None) -> WorkflowGraph:
@@ -35,13 +36,10 @@ def graph(settings: Settings, workflow: str, *, params: str | None = None) -> Wo
     """
     home = home_if_any(settings)
     loaded = files.given(WORKFLOW, workflow, home)
-    chosen = files.given(PARAM_SET, params or "default", home)
+    chosen = _NO_VALUES if params is None else files.given(PARAM_SET, params, home)
     pipeline = resolving.combine(loaded, chosen)
     definition = loaded.definition
-    stated = [
-        {**spec.parameters, **(chosen.definition.config.get(spec.type, {}) if params is not None else {})}
-        for spec in definition.steps
-    ]
+    stated = [{**spec.parameters, **chosen.definition.config.get(spec.type, {})} for spec in definition.steps]
     nodes = [_node(*each) for each in zip(definition.steps, pipeline.steps, stated, strict=True)]
     return WorkflowGraph(
         id=definition.id,
