@@ -35,6 +35,7 @@ _PARTS: tuple[_Part, ...] = (
     ("source", "source.group", BATCHES),
     ("following", "active logs events"),
     ("upkeep", "gc cleanup"),
+    ("backup", "backup restore"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

@@ -52,6 +52,8 @@ def _of_worker(worker: WorkerResult | WatchResult) -> int:
 # By the name of the result's class: to import the classes of all commands takes longer than most commands do.
 _ENDINGS: dict[str, Callable[[Any], int]] = {
     "ValidationResult": lambda found: CLEAN if found.valid else BAD_DEFINITION,
+    "BackupResult": lambda backup: NOT_CLEAN if backup.findings else CLEAN,
+    "RestoreResult": lambda restored: NOT_CLEAN if restored.findings else CLEAN,
     "ModelVerified": lambda model: CLEAN if model.clean else NOT_CLEAN,
     "IngestResult": lambda ingested: NOT_CLEAN if ingested.reason or ingested.errors else CLEAN,
     "PagesResult": lambda pages: NOT_CLEAN if pages.problems else CLEAN,

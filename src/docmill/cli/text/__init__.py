@@ -19,6 +19,7 @@ __all__ = ["View", "get_ready", "render"]
 
 # Which module has the renderers of which results. To import it is what registers them; a command needs only one.
 _SUBJECTS = {
+    "backups": "BackupResult RestoreResult",
     "batches": "BatchCreated BatchList BatchShown",
     "databases": "DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult",
     "definitions": "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown ParamTargets ValidationResult",

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docmill.domain.results.backups import BackupDatabase, BackupPart, BackupResult, RestoreResult
     from docmill.domain.results.batches import (
         Aggregations,
         BatchCreated,
@@ -189,6 +190,9 @@ __all__ = [
     "AlsoIn",
     "AnsweredContext",
     "AnsweredQuery",
+    "BackupDatabase",
+    "BackupPart",
+    "BackupResult",
     "BatchCreated",
     "BatchDeleted",
     "BatchEvents",
@@ -289,6 +293,7 @@ __all__ = [
     "QueriesResult",
     "ReasonShown",
     "ReleasedDocument",
+    "RestoreResult",
     "Result",
     "RetryPolicy",
     "RunCounts",
@@ -342,6 +347,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "backups": "BackupDatabase BackupPart BackupResult RestoreResult",
     "batches": "Aggregations BatchCreated BatchList BatchShown BatchSummary",
     "definitions": (
         "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary GraphEdge "
