@@ -221,7 +221,7 @@ def _check_sums(path: Path, stream: IO[bytes], size: int, sums: bytearray) -> No
             return
         pairs = zip(sums.splitlines(), written.splitlines(), strict=False)
         wrong = next(mine for mine, theirs in pairs if mine != theirs)
-        _refuse(path, f"{os.fsdecode(wrong).partition('  ')[2]} is damaged")
+        _refuse(path, f"{os.fsdecode(bytes(wrong)).partition('  ')[2]} is damaged")
     _refuse(path, "its files are not those whose sums it has")
 
 

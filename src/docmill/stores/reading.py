@@ -190,7 +190,8 @@ def databases(home: Path) -> list[str]:
     folder = home / "lancedb"
     if not folder.is_dir():
         return []
-    return sorted(each.name for each in folder.iterdir() if (each / f"{SETTINGS}.lance").is_dir())
+    found = (each for each in folder.iterdir() if not each.name.startswith("."))
+    return sorted(each.name for each in found if (each / f"{SETTINGS}.lance").is_dir())
 
 
 def is_whole(home: Path, name: str) -> bool:

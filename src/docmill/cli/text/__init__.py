@@ -21,7 +21,7 @@ __all__ = ["View", "get_ready", "render"]
 _SUBJECTS = {
     "backups": "BackupResult RestoreResult",
     "batches": "BatchCreated BatchList BatchShown",
-    "databases": "DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult",
+    "databases": ("DatabaseDropped DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult"),
     "definitions": "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown ParamTargets ValidationResult",
     "delivering": "DeliverResult",
     "documents": "DocumentDeleted DocumentHistory DocumentList DocumentRestored DocumentShown",

@@ -163,6 +163,7 @@ if TYPE_CHECKING:
         SourceStatus,
     )
     from docmill.domain.results.stores import (
+        DatabaseDropped,
         DatabaseInfo,
         DatabaseList,
         DatabaseSummary,
@@ -209,6 +210,7 @@ __all__ = [
     "CleanupResult",
     "Collected",
     "ContextResult",
+    "DatabaseDropped",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -388,7 +390,7 @@ _NAMES = {
     "showing": "DocumentText PassageShown PassageSpan VectorShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stores": (
-        "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
+        "DatabaseDropped DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
         "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "
         "VacuumResult VersionInfo"
     ),
