@@ -36,6 +36,7 @@ _PARTS: tuple[_Part, ...] = (
     ("following", "active logs events"),
     ("upkeep", "gc cleanup"),
     ("backup", "backup restore"),
+    ("doctor", "doctor"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

@@ -24,6 +24,7 @@ _SUBJECTS = {
     "databases": ("DatabaseDropped DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult"),
     "definitions": "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown ParamTargets ValidationResult",
     "delivering": "DeliverResult",
+    "doctor": "DoctorResult",
     "documents": "DocumentDeleted DocumentHistory DocumentList DocumentRestored DocumentShown",
     "files": "FileList",
     "following": "ActiveBatches BatchEvents BatchLogs Followed",

@@ -123,7 +123,8 @@ def _(result: ExportResult, view: View) -> list[RenderableType]:  # noqa: ARG001
 
 
 def _stored(info: TableInfo) -> str:
-    return f"{info.count:,}  in {_both(info.size_bytes)}, {count(info.files, 'file')}, {count(info.versions, 'version')}"
+    files = f"{count(info.files, 'file')}, {count(info.versions, 'version')}"
+    return f"{info.count:,}  in {_both(info.size_bytes)}, {files}"
 
 
 def _index(info: IndexInfo) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         WorkflowGraph,
     )
     from docmill.domain.results.delivering import DeliverResult
+    from docmill.domain.results.doctor import Check, DoctorResult
     from docmill.domain.results.documents import (
         DocumentDeleted,
         DocumentHistory,
@@ -204,6 +205,7 @@ __all__ = [
     "BatchStatus",
     "BatchSummary",
     "CancelResult",
+    "Check",
     "ChunkCounts",
     "ChunkDifference",
     "Citation",
@@ -224,6 +226,7 @@ __all__ = [
     "DeletionCounts",
     "DeliverResult",
     "DetachedResult",
+    "DoctorResult",
     "DocumentCounts",
     "DocumentDeleted",
     "DocumentHistory",
@@ -357,6 +360,7 @@ _NAMES = {
         "TokenCounts TriedFailure TriedPassage ValidationResult WorkflowGraph"
     ),
     "delivering": "DeliverResult",
+    "doctor": "Check DoctorResult",
     "documents": (
         "DocumentDeleted DocumentHistory DocumentList DocumentPlacement DocumentRecord DocumentRestored "
         "DocumentShown DocumentVersionEvent ReasonShown"
