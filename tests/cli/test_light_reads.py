@@ -38,6 +38,7 @@ READS = (
     ("params", "list"),
     ("params", "diff", "default", "fast"),
     ("models", "list"),
+    ("doctor",),
 )
 PROGRAM = """
 import sys

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,22 +85,26 @@ def _compare(home: Path, state: sqlite3.Connection, name: str) -> tuple[dict[Cou
     except (DatabaseNotFound, StorageError, RuntimeError, OSError, ValueError) as error:
         said = str(error).splitlines()[0][:200]
         findings = (
-            [f"database {name} cannot be read, and {len(stored):,} documents lie there: {said}"] if stored else []
+            [f"database {name} cannot be read, and {_documents(stored)} should lie there: {said}"] if stored else []
         )
         return {"documents": 0, "chunks": 0}, findings
     findings = []
     missing = [each for each in stored if each not in documents]
     if missing:
-        findings.append(f"database {name} lacks {len(missing):,} documents that the state has there")
+        findings.append(f"database {name} lacks {_documents(missing)} that the state has there")
     partly = [
         each for each, count in stored.items() if each in documents and not documents[each] == chunks[each] == count
     ]
     if partly:
-        findings.append(f"database {name} has other passages of {len(partly):,} documents than the state says")
+        findings.append(f"database {name} has other passages of {_documents(partly)} than the state says")
     strays = (documents.keys() | chunks.keys()) - marks.keys()
     if strays:
-        findings.append(f"database {name} has {len(strays):,} documents that the state does not know there")
+        findings.append(f"database {name} has {_documents(strays)} that the state does not know there")
     return {"documents": len(documents), "chunks": chunks.total()}, findings
+
+
+def _documents(ids: Collection[str]) -> str:
+    return f"{len(ids):,} document{'' if len(ids) == 1 else 's'}"
 
 
 def _published(home: Path, name: str) -> tuple[dict[str, int], Counter[str]]:

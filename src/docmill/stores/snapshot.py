@@ -150,6 +150,8 @@ def _link_table(table: Path, to: Path) -> None:
         folders[:] = [each for each in folders if Path(parent) != table or each not in (_TAGS, _VERSIONS)]
         for name in names:
             path = Path(parent, name)
+            if name.startswith("."):
+                continue  # LanceDB is still writing it, and gives it its name when it is whole
             _link(path, to / path.relative_to(table))
 
 
