@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
@@ -97,7 +98,7 @@ def _restore(
     """Returns where the home that was there lies now."""
     filesystem.require_local(home)
     home.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in home.parent.glob(f".{home.name}.*.restoring"):
+    for leftover in home.parent.glob(f".{glob.escape(home.name)}.*.restoring"):
         snapshot.discard(leftover)
     fresh = home.with_name(f".{home.name}.{secrets.token_hex(6)}.restoring")
     with snapshot.made(fresh):

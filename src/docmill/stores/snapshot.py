@@ -35,6 +35,7 @@ DEFINITIONS = ("workflows", "param-sets")
 STATE, CACHE, LANCEDB = "state.db", "cache.db", "lancedb"
 _PREFIX = "snapshot-"
 _BUSY_TIMEOUT_S = 30.0
+_PAGES = 4096  # copied at once; in between, Ctrl-C is heard
 _TAGS, _VERSIONS = "_refs", "_versions"
 _MANIFEST = re.compile(r"(\d{1,20})\.manifest\Z")
 _MOST_U64 = 2**64 - 1  # LanceDB counts manifests down from here, so that the newest is listed first
@@ -68,13 +69,25 @@ def taken(home: Path, *, cache: bool = True) -> Iterator[Snapshot]:
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
     """A new folder, which is gone afterwards unless it was moved away. Whoever dies leaves it to :func:`discard`."""
-    folder.mkdir(mode=0o700)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = _made_and_locked(folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _made_and_locked(folder: Path) -> int:
+    """Its descriptor. Somebody may take it for a leftover before it is locked: then it is made again."""
+    while True:
+        folder.mkdir(mode=0o700)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return descriptor
         os.close(descriptor)
 
 
@@ -211,7 +224,7 @@ def reader_copy(reader: sqlite3.Connection, target: Path) -> None:
         reader.execute("BEGIN")
     reader.execute("SELECT 1 FROM sqlite_master").fetchone()
     with closing(sqlite3.connect(target)) as copy:
-        reader.backup(copy)
+        reader.backup(copy, pages=_PAGES)
     reader.execute("ROLLBACK")
 
 
