@@ -72,11 +72,11 @@ def test_another_model_may_fill_it_and_nobody_drops_below_an_engine(filled: Mill
     assert databases.info(filled.settings, "default").embeddings.vector_dim == 128
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../home", "../../docs", "default/chunks.lance", "mine"])
-def test_only_databases_are_dropped(filled: Mill, name: str) -> None:
+def test_only_databases_are_dropped(filled: Mill) -> None:
     (filled.home / "lancedb" / "mine").mkdir()
-    with pytest.raises(DatabaseNotFound):
-        dropping.drop(filled.settings, name)
+    for name in ("", ".", "..", "../home", "../../docs", "default/chunks.lance", "mine"):
+        with pytest.raises(DatabaseNotFound):
+            dropping.drop(filled.settings, name)
     assert filled.folder.is_dir() and (filled.home / "lancedb" / "mine").is_dir() and len(filled.rows()) == 5
 
 
