@@ -193,6 +193,10 @@ def test_what_is_amiss_in_the_home_is_told_and_kept(first: Mill, tmp_path: Path)
     assert any(each.startswith("cache.db: ") for each in result.left_out)
     again = restore(mill, elsewhere(first, tmp_path / "other"))
     assert again.findings == result.findings and again.reason == "2 findings in the home that was backed up"
+    shutil.rmtree(mill.home / "lancedb" / "default" / "chunks.lance" / "data")
+    unreadable = ["database default cannot be read, and 6 documents should lie there"]
+    assert backup(mill).findings == unreadable
+    assert restore(mill, elsewhere(first, tmp_path / "third")).findings == unreadable
 
 
 # ---- where a home may come to lie ------------------------------------------------------------------------------------
@@ -218,12 +222,12 @@ def test_a_home_in_use_is_never_written_over(first: Mill, tmp_path: Path) -> Non
 
 def test_only_homes_are_set_aside(first: Mill, tmp_path: Path) -> None:
     other = elsewhere(first, tmp_path)
-    other.home.mkdir()
+    (other.home / "artifacts").mkdir(parents=True)
     (other.home / "thesis.md").write_text("years of work")
     for force in (False, True):
         with pytest.raises(AlreadyExists, match="no docmill home"):
             restore(first, other, force=force)
-    assert [each.name for each in other.home.iterdir()] == ["thesis.md"]
+    assert sorted(each.name for each in other.home.iterdir()) == ["artifacts", "thesis.md"]
     with pytest.raises(NotFoundError):
         restore(first, other, "nothing")
 

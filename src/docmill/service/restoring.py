@@ -169,8 +169,8 @@ def _is_empty(folder: Path) -> bool:
 
 def _is_home(folder: Path) -> bool:
     """Also one that has lost its state."""
-    names = ("state.db", "cache.db", "artifacts", "lancedb")
-    return folder.is_dir() and any((folder / name).exists() for name in names)
+    files = any((folder / name).is_file() for name in (snapshot.STATE, snapshot.CACHE))
+    return files or any(folder.glob("lancedb/*/settings.lance"))
 
 
 def _is_used(home: Path) -> bool:
