@@ -35,8 +35,11 @@ READS = (
     ("metrics",),
     ("lancedb", "list"),
     ("workflow", "list"),
+    ("workflow", "graph", "batch"),
     ("params", "list"),
+    ("params", "diff", "default", "fast"),
     ("models", "list"),
+    ("doctor",),
 )
 PROGRAM = """
 import sys

@@ -20,7 +20,9 @@ _Part = tuple[str, str] | tuple[str, str, str]
 
 # In the order of the help: a module and its commands, or a group's name, where it is, and its heading.
 _PARTS: tuple[_Part, ...] = (
-    ("everyday", "init sync search status export"),
+    ("everyday", "init sync"),
+    ("search", "search show"),
+    ("everyday", "status export"),
     ("plan", "plan why"),
     ("watch", "watch"),
     ("batch", "batch.group", BATCHES),
@@ -35,6 +37,8 @@ _PARTS: tuple[_Part, ...] = (
     ("following", "active logs events"),
     ("metrics", "metrics"),
     ("upkeep", "gc cleanup"),
+    ("backup", "backup restore"),
+    ("doctor", "doctor"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from docmill.domain import filters
 from docmill.domain.filters import Condition, Node, Predicate
 from docmill.errors import UsageError
@@ -9,9 +11,12 @@ from docmill.stores import reading
 from docmill.stores.reading import DOCUMENTS, Database
 
 
-def condition(database: Database, node: Node) -> Condition:
-    """Raises UsageError where a test of metadata selects more documents than a condition can name."""
-    return filters.condition(node, lambda test: _documents_where(database, test))
+def condition(database: Database, node: Node, fields: Mapping[str, str] = filters.FIELDS) -> Condition:
+    """``fields``: those that the node was parsed with.
+
+    Raises UsageError where a test of metadata selects more documents than a condition can name.
+    """
+    return filters.condition(node, lambda test: _documents_where(database, test), fields)
 
 
 def _documents_where(database: Database, test: Predicate) -> list[str]:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docmill.domain.results.backups import BackupDatabase, BackupPart, BackupResult, RestoreResult
     from docmill.domain.results.batches import (
         Aggregations,
         BatchCreated,
@@ -24,12 +25,23 @@ if TYPE_CHECKING:
         DefinitionList,
         DefinitionShown,
         DefinitionSummary,
+        GraphEdge,
+        GraphNode,
         InitResult,
+        ParamDifference,
+        ParamsDiff,
+        ParamsTested,
         ParamTargets,
         Problem,
+        StepAgain,
+        TokenCounts,
+        TriedFailure,
+        TriedPassage,
         ValidationResult,
+        WorkflowGraph,
     )
     from docmill.domain.results.delivering import DeliverResult
+    from docmill.domain.results.doctor import Check, DoctorResult
     from docmill.domain.results.documents import (
         DocumentDeleted,
         DocumentHistory,
@@ -120,7 +132,19 @@ if TYPE_CHECKING:
         SyncResult,
         WorkerResult,
     )
-    from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
+    from docmill.domain.results.searching import (
+        AlsoIn,
+        AnsweredContext,
+        AnsweredQuery,
+        Citation,
+        ContextResult,
+        ExportResult,
+        Hit,
+        Neighbour,
+        QueriesResult,
+        SearchResult,
+        UnansweredQuery,
+    )
     from docmill.domain.results.shared import (
         DegradedDocument,
         DocumentProblem,
@@ -132,6 +156,7 @@ if TYPE_CHECKING:
         Stage,
         TextYield,
     )
+    from docmill.domain.results.showing import DocumentText, PassageShown, PassageSpan, VectorShown
     from docmill.domain.results.sources import (
         SourceChanged,
         SourceList,
@@ -150,6 +175,7 @@ if TYPE_CHECKING:
         TypeDurations,
     )
     from docmill.domain.results.stores import (
+        DatabaseDropped,
         DatabaseInfo,
         DatabaseList,
         DatabaseSummary,
@@ -174,6 +200,12 @@ __all__ = [
     "ActiveBatch",
     "ActiveBatches",
     "Aggregations",
+    "AlsoIn",
+    "AnsweredContext",
+    "AnsweredQuery",
+    "BackupDatabase",
+    "BackupPart",
+    "BackupResult",
     "BatchCreated",
     "BatchDeleted",
     "BatchEvents",
@@ -184,10 +216,14 @@ __all__ = [
     "BatchStatus",
     "BatchSummary",
     "CancelResult",
+    "Check",
     "ChunkCounts",
     "ChunkDifference",
+    "Citation",
     "CleanupResult",
     "Collected",
+    "ContextResult",
+    "DatabaseDropped",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -201,6 +237,7 @@ __all__ = [
     "DeletionCounts",
     "DeliverResult",
     "DetachedResult",
+    "DoctorResult",
     "DocumentCounts",
     "DocumentDeleted",
     "DocumentHistory",
@@ -210,6 +247,7 @@ __all__ = [
     "DocumentRecord",
     "DocumentRestored",
     "DocumentShown",
+    "DocumentText",
     "DocumentVersionEvent",
     "Durations",
     "EmbeddingsInfo",
@@ -221,6 +259,8 @@ __all__ = [
     "FolderWatched",
     "Followed",
     "GcResult",
+    "GraphEdge",
+    "GraphNode",
     "GroupChunks",
     "GroupStats",
     "Hit",
@@ -253,7 +293,12 @@ __all__ = [
     "Page",
     "PageProblem",
     "PagesResult",
+    "ParamDifference",
     "ParamTargets",
+    "ParamsDiff",
+    "ParamsTested",
+    "PassageShown",
+    "PassageSpan",
     "PauseResult",
     "PlanResult",
     "PlannedDocument",
@@ -266,8 +311,10 @@ __all__ = [
     "QuarantineReleased",
     "QuarantineShown",
     "QuarantinedDocument",
+    "QueriesResult",
     "ReasonShown",
     "ReleasedDocument",
+    "RestoreResult",
     "Result",
     "RetryPolicy",
     "RunCounts",
@@ -300,6 +347,7 @@ __all__ = [
     "StatsSteps",
     "StatsThroughput",
     "StatusWatched",
+    "StepAgain",
     "StepList",
     "StepReason",
     "StepRecord",
@@ -310,23 +358,32 @@ __all__ = [
     "SyncResult",
     "TableInfo",
     "TextYield",
+    "TokenCounts",
+    "TriedFailure",
+    "TriedPassage",
     "TypeDurations",
+    "UnansweredQuery",
     "VacuumResult",
     "ValidationResult",
+    "VectorShown",
     "VersionInfo",
     "WatchResult",
     "WhyResult",
     "WorkerDeath",
     "WorkerResult",
+    "WorkflowGraph",
 ]
 
 _NAMES = {
+    "backups": "BackupDatabase BackupPart BackupResult RestoreResult",
     "batches": "Aggregations BatchCreated BatchList BatchShown BatchSummary",
     "definitions": (
-        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary InitResult "
-        "ParamTargets Problem ValidationResult"
+        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary GraphEdge "
+        "GraphNode InitResult ParamDifference ParamTargets ParamsDiff ParamsTested Problem StepAgain "
+        "TokenCounts TriedFailure TriedPassage ValidationResult WorkflowGraph"
     ),
     "delivering": "DeliverResult",
+    "doctor": "Check DoctorResult",
     "documents": (
         "DocumentDeleted DocumentHistory DocumentList DocumentPlacement DocumentRecord DocumentRestored "
         "DocumentShown DocumentVersionEvent ReasonShown"
@@ -353,12 +410,16 @@ _NAMES = {
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
         "SkippedSource SourceSync StatusWatched SyncResult WorkerResult"
     ),
-    "searching": "ExportResult Hit Neighbour SearchResult",
+    "searching": (
+        "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportResult Hit Neighbour QueriesResult "
+        "SearchResult UnansweredQuery"
+    ),
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
+    "showing": "DocumentText PassageShown PassageSpan VectorShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stats": "GroupStats SlowRun StatsDurations StatsSteps StatsThroughput StepThroughput TypeDurations",
     "stores": (
-        "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
+        "DatabaseDropped DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
         "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "
         "VacuumResult VersionInfo"
     ),
