@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from docmill.domain.deadline import Deadline
 from docmill.domain.documents import Chunk, ParsedDocument
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from docmill.domain.params import ChunkParams, EmbedParams, ParseParams, StepParams
@@ -154,11 +155,84 @@ class Enricher(Protocol):
         ...
 
 
-class Exporter(Protocol):
-    """Writes rows as they come. ``suffix`` is the usual file ending, with the dot."""
+@dataclass(frozen=True, slots=True)
+class ExportedDocument:
+    """A document as it stands in a database. Times are UTC ISO-8601; ``content_hash`` is of the file's bytes."""
+
+    document_id: str
+    uri: str
+    source: str
+    title: str | None
+    type: str
+    version: int
+    content_hash: str
+    chunk_count: int
+    created_at: str
+    updated_at: str
+    metadata: dict[str, Any]
+
+
+class Export(Protocol):
+    """What an exporter is given: passages and documents of one database, as one published version has them.
+
+    Each iterator begins anew when it is asked for again, and gives the same; none keeps more than a batch in memory.
+
+    fields: the columns of the passages, in order, out of EXPORT_FIELDS (service/exporting.py).
+    schema: the same as an Arrow schema: ``embedding`` is ``fixed_size_list<float32>[dimension]``, ``metadata`` JSON text,
+            ``headings`` ``list<string>``, numbers int32, all else text.
+    """
+
+    database: str
+    model: ModelInfo
+    fields: tuple[str, ...]
+    schema: pa.Schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The passages, as Arrow batches of ``schema``. A document's passages come in its order, one after another."""
+        ...
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The passages, one dict each, with ``fields`` as keys. ``metadata`` is a dict, ``embedding`` a list of floats."""
+        ...
+
+    def documents(self) -> Iterator[ExportedDocument]:
+        """The documents that the passages are of, and those without any, ordered by source and URI."""
+        ...
+
+    def text(self, document: ExportedDocument) -> str:
+        """The whole text of a document, as it was parsed; passages' ``char_start`` and ``char_end`` count in it."""
+        ...
+
+
+class FileExporter(Protocol):
+    """Writes one file, as the rows come, to a binary stream that cannot seek: a compressor, a pipe, or the file.
+
+    suffix: the usual file ending, with the dot.
+    needs:  fields that it cannot do without; it is given them whatever a person chose.
+    """
 
     suffix: str
+    folder: Literal[False]
+    needs: tuple[str, ...]
 
-    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
-        """Write ``rows`` to ``path``; return how many there were. ``fields`` names the columns, in order."""
+    def write(self, export: Export, stream: IO[bytes]) -> int:
+        """Write the passages; return how many there were. Leaves the stream open."""
         ...
+
+
+class FolderExporter(Protocol):
+    """Writes a folder of files, such as a database. ``suffix`` and ``needs`` are as for files."""
+
+    suffix: str
+    folder: Literal[True]
+    needs: tuple[str, ...]
+
+    def write(self, export: Export, folder: Path) -> int:
+        """Fill ``folder``, which is there and empty; return how many passages there were.
+
+        The folder gets its name when this has returned, so nobody sees it half filled.
+        """
+        ...
+
+
+Exporter = FileExporter | FolderExporter
