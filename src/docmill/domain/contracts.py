@@ -157,7 +157,10 @@ class Enricher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExportedDocument:
-    """A document as it stands in a database. Times are UTC ISO-8601; ``content_hash`` is of the file's bytes."""
+    """A document as it stands in a database. Times are UTC ISO-8601; ``content_hash`` is of the file's bytes.
+
+    passages: its rows, as :meth:`Export.rows` gives them, in its order; those that a filter let through.
+    """
 
     document_id: str
     uri: str
@@ -170,16 +173,18 @@ class ExportedDocument:
     created_at: str
     updated_at: str
     metadata: dict[str, Any]
+    passages: tuple[dict[str, Any], ...]
 
 
 class Export(Protocol):
     """What an exporter is given: passages and documents of one database, as one published version has them.
 
-    Each iterator begins anew when it is asked for again, and gives the same; none keeps more than a batch in memory.
+    Each iterator begins anew when it is asked for again, and gives the same in the same order: that of the database.
+    None keeps more in memory than a few thousand rows, or the rows of one document.
 
-    fields: the columns of the passages, in order, out of EXPORT_FIELDS (service/exporting.py).
-    schema: the same as an Arrow schema: ``embedding`` is ``fixed_size_list<float32>[dimension]``, ``metadata`` JSON text,
-            ``headings`` ``list<string>``, numbers int32, all else text.
+    fields: the columns of the passages, in order; docs/export.md says which there are.
+    schema: the same as an Arrow schema: ``embedding`` is a fixed_size_list of ``model.dimension`` float32, ``headings`` a
+            list of strings, ``metadata`` JSON text; of the others, numbers are int32 and all else is text.
     """
 
     database: str
@@ -188,19 +193,19 @@ class Export(Protocol):
     schema: pa.Schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The passages, as Arrow batches of ``schema``. A document's passages come in its order, one after another."""
+        """The passages, as Arrow batches of ``schema``."""
         ...
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The passages, one dict each, with ``fields`` as keys. ``metadata`` is a dict, ``embedding`` a list of floats."""
+        """The passages, with ``fields`` as keys. ``metadata`` is a dict, ``embedding`` a list of floats."""
         ...
 
     def documents(self) -> Iterator[ExportedDocument]:
-        """The documents that the passages are of, and those without any, ordered by source and URI."""
+        """The documents that the passages are of, with these; and, where nothing is filtered, those without any."""
         ...
 
     def text(self, document: ExportedDocument) -> str:
-        """The whole text of a document, as it was parsed; passages' ``char_start`` and ``char_end`` count in it."""
+        """The whole text of a document, as it was parsed: ``char_start`` and ``char_end`` of passages count in it."""
         ...
 
 
