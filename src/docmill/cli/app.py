@@ -19,7 +19,8 @@ _Part = tuple[str, str] | tuple[str, str, str]
 
 # In the order of the help: a module and its commands, or a group's name, where it is, and its heading.
 _PARTS: tuple[_Part, ...] = (
-    ("everyday", "init sync search status export"),
+    ("everyday", "init sync search status"),
+    ("exporting", "export"),
     ("plan", "plan why"),
     ("watch", "watch"),
     ("batch", "batch.group", BATCHES),

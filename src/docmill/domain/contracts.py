@@ -183,8 +183,8 @@ class Export(Protocol):
     None keeps more in memory than a few thousand rows, or the rows of one document.
 
     fields: the columns of the passages, in order; docs/export.md says which there are.
-    schema: the same as an Arrow schema: ``embedding`` is a fixed_size_list of ``model.dimension`` float32, ``headings`` a
-            list of strings, ``metadata`` JSON text; of the others, numbers are int32 and all else is text.
+    schema: the same as an Arrow schema: ``embedding`` is a fixed_size_list of ``model.dimension`` float32, ``headings``
+            a list of strings, ``metadata`` JSON text; of the others, numbers are int32 and all else is text.
     """
 
     database: str

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from docmill.domain import filters
 from docmill.domain.filters import Condition, Node, Predicate
 from docmill.errors import UsageError
@@ -11,13 +14,17 @@ from docmill.stores.reading import DOCUMENTS, Database
 
 def condition(database: Database, node: Node) -> Condition:
     """Raises UsageError where a test of metadata selects more documents than a condition can name."""
-    return filters.condition(node, lambda test: _documents_where(database, test))
+    return condition_among(lambda: database.table(DOCUMENTS), node)
 
 
-def _documents_where(database: Database, test: Predicate) -> list[str]:
+def condition_among(documents: Callable[[], Any], node: Node) -> Condition:
+    """The same for documents in a table that was opened before."""
+    return filters.condition(node, lambda test: _documents_where(documents(), test))
+
+
+def _documents_where(table: Any, test: Predicate) -> list[str]:
     """Passages hold no metadata, so it is looked up among the documents, at the version that readers see."""
     assert test.key is not None
-    table = database.table(DOCUMENTS)
     if table is None:
         return []
     said = dict(reading.metadata_values(table, test.key))

@@ -118,7 +118,15 @@ if TYPE_CHECKING:
         SyncResult,
         WorkerResult,
     )
-    from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
+    from docmill.domain.results.searching import (
+        ExportedFile,
+        ExportedModel,
+        ExportReport,
+        ExportResult,
+        Hit,
+        Neighbour,
+        SearchResult,
+    )
     from docmill.domain.results.shared import (
         DegradedDocument,
         DocumentProblem,
@@ -203,7 +211,10 @@ __all__ = [
     "Durations",
     "EmbeddingsInfo",
     "EngineHolder",
+    "ExportReport",
     "ExportResult",
+    "ExportedFile",
+    "ExportedModel",
     "FileCounts",
     "FileList",
     "FileRecord",
@@ -329,7 +340,7 @@ _NAMES = {
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
         "SkippedSource SourceSync SyncResult WorkerResult"
     ),
-    "searching": "ExportResult Hit Neighbour SearchResult",
+    "searching": "ExportReport ExportResult ExportedFile ExportedModel Hit Neighbour SearchResult",
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stores": (
