@@ -193,7 +193,10 @@ class Export(Protocol):
     schema: pa.Schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The passages, as Arrow batches of ``schema``."""
+        """The passages, as Arrow batches of ``schema``.
+
+        LanceDB reads them: one that is given this iterator itself, to store it, would wait for its own answer for ever.
+        """
         ...
 
     def rows(self) -> Iterator[dict[str, Any]]:
