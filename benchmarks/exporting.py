@@ -26,20 +26,7 @@ from docmill.stores.schemas import StoredDocument
 from docmill.stores.vectors import VectorStore
 
 DIMENSION, PASSAGES, WINDOW = 384, 20, 500
-WORDS = [
-    "walnut",
-    "linseed",
-    "beeswax",
-    "shellac",
-    "varnish",
-    "turpentine",
-    "grain",
-    "dovetail",
-    "mortise",
-    "tenon",
-    "plane",
-    "chisel",
-]
+WORDS = ("walnut", "linseed", "beeswax", "shellac", "varnish", "turpentine", "dovetail", "mortise", "plane", "chisel")
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
