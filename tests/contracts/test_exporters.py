@@ -69,6 +69,9 @@ class Rows:
             named = (row["uri"], "docs", None, "markdown", 1, "sha256-0", len(self._rows))
             yield ExportedDocument("d" * 32, *named, *times, {"author": "Ü"}, tuple(self._rows))
 
+    def markdown(self, document: ExportedDocument) -> str:
+        return self.text(document)
+
     def text(self, document: ExportedDocument) -> str:
         return "\n\n".join(row["text"] for row in document.passages)
 

@@ -118,7 +118,7 @@ def test_methods_give_what_the_service_gives(mill: Mill, tmp_path: Path) -> None
     assert own.sync(mill.folder, overrides=QUICK).documents.completed == 2
     assert own.search("note", mode="fts").hits == mill.search("note", mode="fts").hits != []
     assert own.status().home == str(mill.home)
-    assert own.batch_status(1).batch_id == own.batch_status("docs").batch_id == 1
+    assert own.batch_status(1).batch.name == own.batch_status("docs").batch.name == "docs"
     listed = own.documents(batch="docs")
     assert listed.total == 2
     assert own.document(listed.documents[0].uri).document == listed.documents[0]

@@ -211,6 +211,10 @@ class Export(Protocol):
         """The whole text of a document, as it was parsed: ``char_start`` and ``char_end`` of passages count in it."""
         ...
 
+    def markdown(self, document: ExportedDocument) -> str:
+        """The same with what Markdown marks: headings, and the header rows of tables."""
+        ...
+
 
 class FileExporter(Protocol):
     """Writes one file, as the rows come, to a binary stream that cannot seek: a compressor, a pipe, or the file.

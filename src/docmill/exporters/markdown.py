@@ -25,7 +25,7 @@ class MarkdownExporter:
         for document in export.documents():
             place = folder / _place(document)
             place.parent.mkdir(parents=True, exist_ok=True)
-            _beside(place, ".md").write_text(export.text(document), "utf-8", newline="")
+            _beside(place, ".md").write_text(export.markdown(document), "utf-8", newline="")
             _beside(place, ".json").write_text(json_text(_known(document), indent=1) + "\n", "utf-8")
             count += len(document.passages)
         return count
@@ -49,7 +49,7 @@ def _beside(place: Path, ending: str) -> Path:
 
 
 def _known(document: ExportedDocument) -> dict[str, Any]:
-    """Without what the Markdown says: passages are where they lie in it."""
+    """Without what the Markdown says."""
     names = ("document_id", "uri", "source", "title", "type", "version", "content_hash", "created_at", "updated_at")
     repeated = {*names, "text", "metadata"}
     return {

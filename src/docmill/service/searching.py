@@ -79,10 +79,12 @@ class Searcher:
     def __init__(self, home: Path, database: str, *, model: bool = True) -> None:
         # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
         warming = _warm_up() if model else None
-        self.database = Database(home, database)
-        self.table = self.database.table(CHUNKS)
-        if warming:
-            warming.join()
+        try:
+            self.database = Database(home, database)
+            self.table = self.database.table(CHUNKS)
+        finally:  # also where there is no such database: a program that ends during an import is aborted
+            if warming:
+                warming.join()
         self._session = _query_session(home, self.database) if model else None
 
     def rank(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docmill.domain.contracts import ExportedDocument, ModelInfo
-from docmill.domain.documents import ParsedDocument
+from docmill.domain.documents import BlockKind, ParsedDocument
 from docmill.domain.filters import Condition, quoted
 from docmill.errors import DamagedArtifact
 from docmill.stores import document_queries
@@ -103,16 +103,25 @@ class Published:
 
     def text(self, document: ExportedDocument) -> str:
         """See the contract. Where what parsing gave has gone, the passages hold all of it but white space."""
+        parsed = self._parsed(document)
+        return parsed.text if parsed is not None else _put_together(document.passages)
+
+    def markdown(self, document: ExportedDocument) -> str:
+        """See the contract."""
+        parsed = self._parsed(document)
+        return _marked(parsed) if parsed is not None else _put_together(document.passages)
+
+    def _parsed(self, document: ExportedDocument) -> ParsedDocument | None:
+        """What parsing gave, where it is kept and was not made anew since, in another way."""
         with reading_state(self._home) as queries:
             ref = document_queries.parsed_output(queries, document.document_id, document.content_hash)
-        if ref is not None:
-            try:
-                text = ParsedDocument.from_json(ArtifactStore(self._home).read(ref)).text
-            except DamagedArtifact:
-                return _put_together(document.passages)
-            if all(_lies_in(text, row) for row in document.passages):  # it was not parsed anew since, in another way
-                return text
-        return _put_together(document.passages)
+        if ref is None:
+            return None
+        try:
+            parsed = ParsedDocument.from_json(ArtifactStore(self._home).read(ref))
+        except DamagedArtifact:
+            return None
+        return parsed if all(_lies_in(parsed.text, row) for row in document.passages) else None
 
     def _looks(self, columns: list[str] | None) -> Iterator[Look]:
         """The passages in portions, and what ``columns`` say of each portion's documents."""
@@ -252,6 +261,23 @@ def _lies_in(text: str, row: dict[str, Any]) -> bool:
     """Whether a passage is of this text. A table's header row may be repeated at its front."""
     part = text[row["char_start"] : row["char_end"]]
     return bool(part) and row["text"].endswith(part)
+
+
+def _marked(parsed: ParsedDocument) -> str:
+    """List items and the cells of tables have their marks in the text as it is."""
+    parts, position = list[str](), 0
+    for block in parsed.blocks:
+        parts.append(parsed.text[position : block.start])
+        text = parsed.text[block.start : block.end]
+        if block.kind is BlockKind.HEADING:
+            text = f"{'#' * min(max(block.level, 1), 6)} {' '.join(text.split())}"
+        elif block.kind is BlockKind.TABLE and block.header_end:
+            header = parsed.text[block.start : block.header_end]
+            rule = " | ".join("---" for _ in header.split(" | "))
+            text = f"{header}\n{rule}{text[len(header) :]}"
+        parts.append(text)
+        position = block.end
+    return "".join([*parts, parsed.text[position:]])
 
 
 def _put_together(passages: Sequence[dict[str, Any]]) -> str:
