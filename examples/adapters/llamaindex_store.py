@@ -1,6 +1,6 @@
 """Asks a docmill database through LlamaIndex's LanceDB store. docmill itself is not needed.
 
-    pip install llama-index-core llama-index-vector-stores-lancedb
+    pip install llama-index-core llama-index-vector-stores-lancedb pandas
     python llamaindex_store.py HOME/lancedb/default 'what limits battery life' http://127.0.0.1:8000/v1
 
 The address is of a server that embeds by OpenAI's API, with the model that the database was made with.
