@@ -84,7 +84,7 @@ def write(target: Target, published: Published, home: Path) -> Written:
 def _write_file(target: Target, exporter: FileExporter, published: Published, home: Path) -> Written:
     name = target.inner_name(published.database)
     with _stream(target, home) as stream, compressing(stream, target.compression, name) as plain:
-        rows = exporter.write(published, plain if plain is stream else cast(IO[bytes], Tally(plain)))
+        rows = exporter.write(published, cast(IO[bytes], plain if plain is stream else Tally(plain)))
     return _written(rows, target, stream)
 
 
