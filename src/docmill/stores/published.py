@@ -94,7 +94,7 @@ class Published:
         for batches, documents in self._looks(list(_DOCUMENT_COLUMNS)):
             # The last document of a look may go on in the next one.
             rows = held + [row for batch in batches for row in dicts(self._as_fields(batch, documents))]
-            known = {**{row["document_id"]: known[row["document_id"]] for row in held}, **documents}
+            known = {each: row for each, row in known.items() if held and each == held[0]["document_id"]} | documents
             last = rows[-1]["document_id"]
             held = [row for row in rows if row["document_id"] == last]
             yield from _grouped(rows[: len(rows) - len(held)], known)
