@@ -24,14 +24,23 @@ class Indexed:
     seconds: float
 
     def runs(
-        self, queries: Mapping[str, str], modes: Sequence[str], name_of: Callable[[str], str]
+        self,
+        queries: Mapping[str, str],
+        modes: Sequence[str],
+        name_of: Callable[[str], str],
+        *,
+        per_document: bool = True,
+        collapse: bool = True,
     ) -> dict[str, dict[str, list[str]]]:
-        """For each mode the ten best documents of each query, by their best passage. ``name_of`` a URI judges know."""
+        """For each mode the ten best documents of each query, by their best passage. ``name_of`` a URI judges know.
+
+        Without ``per_document`` the documents of the ten best passages. collapse: those that say the same count once.
+        """
         searcher = Searcher(self.home, "default")
         found: dict[str, dict[str, list[str]]] = {mode: {} for mode in modes}
         for mode in modes:
             for query, text in queries.items():
-                rows = searcher.rank(text, mode=mode, limit=10, per_document=True)
+                rows = searcher.rank(text, mode=mode, limit=10, per_document=per_document, collapse=collapse)
                 found[mode][query] = [name_of(row["uri"]) for row in rows[:10]]
         return found
 

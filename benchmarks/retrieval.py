@@ -45,6 +45,7 @@ SCIFACT_TOLERANCE = 0.005
 SCIFACT_INDEX_LEAST = 0.64
 ENTERPRISE_LEAST = {"vector": 0.78, "hybrid": 0.85}
 PARITY = 0.03
+COLLAPSE_TOLERANCE = 0.001
 FORMATS = ("md", "html", "docx", "pptx", "pdf")
 MODES = ("vector", "fts", "hybrid")
 
@@ -230,6 +231,47 @@ def enterprise(options: argparse.Namespace) -> bool:
     )
 
 
+def collapse(options: argparse.Namespace) -> bool:
+    """The ten best passages, with hits that say the same as one or not: documents in five formats, and in one."""
+    if options.documents is None or not options.documents.is_dir():
+        stop(f"no folder of documents: name one with --documents or {DOCUMENTS_VARIABLE}")
+    judged = load_beir(options.data / "enterprise", corpus=False)
+    plain = {query: {_plain(name): grade for name, grade in found.items()} for query, found in judged.qrels.items()}
+    once = load_beir(options.data / "scifact")
+    with tempfile.TemporaryDirectory() as work:
+        abstracts = Path(work) / "scifact"
+        abstracts.mkdir()
+        write_markdown(once.corpus, abstracts)
+        return all(
+            [
+                _collapsing("enterprise, all formats", options, Path(work), options.documents, judged.queries, plain),
+                _collapsing("scifact", options, Path(work), abstracts, once.queries, once.qrels),
+            ]
+        )
+
+
+def _collapsing(
+    title: str, options: argparse.Namespace, work: Path, folder: Path, queries: Mapping[str, str], qrels: Qrels
+) -> bool:
+    """Whether nothing is lost by it."""
+    indexed = index(folder, work, include=[], overrides=options.set)
+    name_of = _company_and_stem if title.startswith("enterprise") else lambda uri: PurePosixPath(uri).stem
+    lost = False
+    for mode in MODES:
+        scores, rows = {}, list[tuple[str, object]]()
+        for on in (False, True):
+            run = indexed.runs(queries, (mode,), name_of, per_document=False, collapse=on)[mode]
+            scores[on] = ndcg_at_10(run, qrels)
+            different = sum(len(set(found)) for found in run.values()) / len(run)
+            rows += [
+                ("collapsed" if on else "as they are", scores[on]),
+                ("  documents of ten hits", round(different, 2)),
+            ]
+        print_table(f"{title}, {mode}, nDCG@10", rows)
+        lost = lost or scores[True] < scores[False] - COLLAPSE_TOLERANCE
+    return not lost
+
+
 def _company_and_stem(uri: str) -> str:
     """``Company/md/About.md`` is judged as ``Company/About``."""
     path = PurePosixPath(uri)
@@ -246,6 +288,7 @@ def _sizes(indexed: Indexed) -> list[tuple[str, object]]:
 
 
 TASKS: dict[str, Callable[[argparse.Namespace], bool]] = {
+    "collapse": collapse,
     "scifact-model": scifact_model,
     "scifact-index": scifact_index,
     "enterprise": enterprise,

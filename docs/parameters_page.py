@@ -17,6 +17,9 @@ step type; `--set STEP.KEY=VALUE` does for one command or one source; `source ad
 
 A changed parameter makes the steps from there on due again, for all documents; what the steps before have made is used
 again. Those marked *tuning* cannot change what is made of a document, and make nothing due.
+
+`docmill params diff A B` says which steps would run again if B came after A; `docmill params test ID FILE` shows what a
+param set makes of a file, and stores nothing.
 """
 STEPS: dict[str, tuple[str, type[StepParams]]] = {
     "validate": ("Before a file is opened by any parser.", ValidateParams),

@@ -23,9 +23,14 @@ POINTS = frozenset(
     {
         "artifact.rename",  # a whole temporary file becomes the artifact
         "artifact.write",
+        "backup.snapshot",  # the home at one instant, as links and copies
+        "backup.verify",
+        "backup.write",
         "cache.add",  # computed vectors go into cache.db
         "cache.renew",  # a damaged cache.db is set aside
         "delivery.settle",  # what a handler answered is written down
+        "drop.forget",  # the state lets go of a database
+        "drop.remove",
         "epoch.raise",  # a new engine begins
         "gc.forget",
         "gc.remove",
@@ -35,6 +40,9 @@ POINTS = frozenset(
         "migrate.backup",
         "migrate.commit",
         "placement.forget",  # a deleted document's rows are gone
+        "restore.aside",  # the home that was there is set aside
+        "restore.place",  # what was unpacked becomes the home
+        "restore.unpack",
         "state.commit",  # any transaction of state.db
         "store.add",
         "store.create",  # a table that is not there yet, or its settings

@@ -142,6 +142,7 @@ class Home:
         per_document: bool = False,
         min_score: float | None = None,
         exact: bool = False,
+        collapse: bool = True,
     ) -> SearchResult:
         """The best passages, best first. Raises DatabaseNotFound, UsageError, NotAllowedError, ModelMissing."""
         from docmill.service import searching
@@ -158,6 +159,7 @@ class Home:
             per_document=per_document,
             min_score=min_score,
             exact=exact,
+            collapse=collapse,
             filter=filter,
         )
 

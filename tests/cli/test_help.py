@@ -84,7 +84,9 @@ def test_commands_that_run_the_engine_bound_their_wait():
         "watch",
         "lancedb-index",
         "lancedb-vacuum",
+        "lancedb-drop",
         "gc",
+        "restore",
     )
     assert with_lock == {f"docmill-{name}" for name in names}
 

@@ -34,8 +34,11 @@ READS = (
     ("quarantine", "list"),
     ("lancedb", "list"),
     ("workflow", "list"),
+    ("workflow", "graph", "batch"),
     ("params", "list"),
+    ("params", "diff", "default", "fast"),
     ("models", "list"),
+    ("doctor",),
 )
 PROGRAM = """
 import sys

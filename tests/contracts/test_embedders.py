@@ -97,6 +97,14 @@ def test_query_is_one_unit_vector_near_its_own_text(embedder: Embedder, session:
     assert int(np.argmax(session.embed_passages(TEXTS) @ query)) == 3
 
 
+def test_queries_together_are_as_each_alone(session: EmbeddingSession) -> None:
+    together = session.embed_queries(TEXTS)
+    assert together.dtype == np.float32
+    for text, vector in zip(TEXTS, together, strict=True):
+        assert np.abs(session.embed_query(text) - vector).max() < 1e-5
+    assert session.embed_queries([]).shape[0] == 0
+
+
 def test_spans_lie_in_order_within_the_text_and_outside_white_space(tokenizer: Tokenizer) -> None:
     for text in TEXTS:
         last = 0

@@ -18,7 +18,11 @@ from crash.harness import Blow, Report
 from docmill.failpoints import POINTS
 
 SEED = os.environ.get("CRASH_SEED", "7")
-OTHERS_TEST = {"delivery.settle", "gc.forget", "gc.remove", "migrate.backup", "migrate.commit"}
+OTHERS_TEST = {
+    *("backup.snapshot", "backup.verify", "backup.write", "drop.forget", "drop.remove"),
+    *("delivery.settle", "gc.forget", "gc.remove", "migrate.backup", "migrate.commit"),
+    *("restore.aside", "restore.place", "restore.unpack"),
+}
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the workers in /proc")
 

@@ -12,9 +12,10 @@ import pytest
 
 import docmill
 from conftest import QUICK, Mill
+from docmill.domain.questions import Question
 from docmill.errors import HomeNotFound
 from docmill.library import Home
-from docmill.service import exporting, searching, syncing
+from docmill.service import exporting, syncing
 
 UNGUARDED = """
 import docmill
@@ -129,7 +130,7 @@ def test_methods_give_what_the_service_gives(mill: Mill, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("method", "function", "others"),
     [
-        (Home.search, searching.search, {"sources", "source"}),
+        (Home.search, Question, {"sources", "source", "database"}),
         (Home.export, exporting.export, {"per_document"}),
         (Home.sync, syncing.sync, {"folders", "paths", "password_file", "manifest", "still", "stop"}),
     ],
@@ -139,5 +140,5 @@ def test_a_method_takes_what_its_function_takes(method: object, function: object
     own = inspect.signature(method).parameters  # type: ignore[arg-type] # a function
     served = inspect.signature(function).parameters  # type: ignore[arg-type] # a function
     assert (set(own) - {"self"}) ^ (set(served) - {"settings"}) == others
-    for name in set(own) & set(served) - {"reporter", "output"}:
+    for name in set(own) & set(served) - {"reporter", "output", "query"}:
         assert (own[name].default or None) == (served[name].default or None)

@@ -89,6 +89,9 @@ class TrapSession:
             raise OSError("the model is out of order")
         return self.inner.embed_passages(texts)
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.inner.embed_queries(texts)
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         return self.inner.embed_query(text)
 

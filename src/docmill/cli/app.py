@@ -19,7 +19,9 @@ _Part = tuple[str, str] | tuple[str, str, str]
 
 # In the order of the help: a module and its commands, or a group's name, where it is, and its heading.
 _PARTS: tuple[_Part, ...] = (
-    ("everyday", "init sync search status"),
+    ("everyday", "init sync"),
+    ("search", "search show"),
+    ("everyday", "status"),
     ("exporting", "export"),
     ("plan", "plan why"),
     ("watch", "watch"),
@@ -34,6 +36,8 @@ _PARTS: tuple[_Part, ...] = (
     ("source", "source.group", BATCHES),
     ("following", "active logs events"),
     ("upkeep", "gc cleanup"),
+    ("backup", "backup restore"),
+    ("doctor", "doctor"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

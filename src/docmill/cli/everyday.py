@@ -1,20 +1,16 @@
-"""``init``, ``sync``, ``search`` and ``status``: what most people need."""
+"""``init``, ``sync`` and ``status``: what most people need, beside ``search`` and ``export``."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import (
     AllowMassDelete,
     Checksum,
-    Database,
     Exclude,
     FailOnDegraded,
-    Filter,
     Folders,
     Include,
     NoPrune,
@@ -30,12 +26,6 @@ if TYPE_CHECKING:
 
 PANEL = "Everyday"
 commands = typer.Typer()
-
-
-class Mode(StrEnum):
-    HYBRID = "hybrid"
-    VECTOR = "vector"
-    FTS = "fts"
 
 
 @command(commands, "init", panel=PANEL, example="docmill init\ndocmill init ~/library --json")
@@ -117,68 +107,6 @@ def sync(
         manifest=manifest,
     )
     return judged(result, fail_on_degraded=fail_on_degraded)
-
-
-@command(
-    commands,
-    "search",
-    panel=PANEL,
-    example="docmill search 'what limits battery life'\ndocmill search invoice --mode fts --uri-prefix 2024/ --json"
-    "\ndocmill search 'cell ageing' --filter \"source = 'papers' and page >= 3\"",
-)
-def search(
-    invocation: Invocation,
-    *,
-    query: Annotated[str, typer.Argument(metavar="QUERY", show_default=False, help="A question, or words.")],
-    mode: Annotated[
-        Mode, typer.Option("--mode", "-m", metavar=names_of(Mode), help="By meaning (vector), by words (fts), or both.")
-    ] = Mode.HYBRID,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="Hits at most.")] = 10,
-    source: Annotated[
-        list[str] | None,
-        typer.Option("--source", metavar="NAME", show_default=False, help="Only this source. May be repeated."),
-    ] = None,
-    uri_prefix: Annotated[
-        str | None,
-        typer.Option("--uri-prefix", metavar="TEXT", show_default=False, help="Only URIs that begin so."),
-    ] = None,
-    filter: Filter = None,  # noqa: A002 - the option's name
-    database: Database = "default",
-    context: Annotated[
-        int, typer.Option("--context", "-C", metavar="N", min=0, max=20, help="Passages before and after each hit.")
-    ] = 0,
-    per_document: Annotated[bool, typer.Option("--per-document", help="The best passage of each document.")] = False,
-    min_score: Annotated[
-        float | None,
-        typer.Option("--min-score", metavar="SCORE", show_default=False, help="Nothing below; in the mode's measure."),
-    ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Compare every vector, also where there is a vector index.")
-    ] = False,
-) -> "Result":
-    """Search the passages of all synced documents.
-
-    Scores: cosine for vector, BM25 for fts, reciprocal rank fusion for hybrid. Higher is better.
-
-    A filter compares the fields uri, source, title, type, text, heading, page, position, tokens, document_id, chunk_id
-    and meta.NAME by = != < <= > >=, in (…), like '…' and is null, joined by and, or, not and parentheses.
-    """
-    from docmill.service import searching
-
-    return searching.search(
-        invocation.settings(),
-        query,
-        mode=mode.value,
-        limit=limit,
-        source=source,
-        uri_prefix=uri_prefix,
-        database=database,
-        context=context,
-        per_document=per_document,
-        min_score=min_score,
-        exact=exact,
-        filter=filter,
-    )
 
 
 @command(commands, "status", panel=PANEL, example="docmill status\ndocmill status papers --json")

@@ -6,12 +6,12 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import Limit, Offset
+from docmill.cli.options import DryRun, Limit, Offset, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
 
-group = typer.Typer(cls=HelpGroup, help="List, show, index and compact the LanceDB databases of this home.")
+group = typer.Typer(cls=HelpGroup, help="List, show, index, compact and drop the LanceDB databases of this home.")
 
 Name = Annotated[str, typer.Argument(metavar="DATABASE", help="A database's name.")]
 
@@ -32,12 +32,32 @@ def info(invocation: Invocation, *, database: Name = "default") -> "Result":
     return databases.info(invocation.settings(), database)
 
 
-@command(group, "documents", example="docmill lancedb documents default --limit 20")
-def documents(invocation: Invocation, *, database: Name = "default", limit: Limit = 50, offset: Offset = 0) -> "Result":
+@command(
+    group,
+    "documents",
+    example="""docmill lancedb documents default --limit 20
+docmill lancedb documents --filter "uri like '%report%' and meta.year >= 2024\"""",
+)
+def documents(
+    invocation: Invocation,
+    *,
+    database: Name = "default",
+    limit: Limit = 50,
+    offset: Offset = 0,
+    filter: Annotated[  # noqa: A002 - the option's name
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="TEXT",
+            show_default=False,
+            help="Only documents such as: uri like '%report%', chunk_count > 100.",
+        ),
+    ] = None,
+) -> "Result":
     """List the documents in a database."""
     from docmill.service import databases
 
-    return databases.documents(invocation.settings(), database, limit=limit, offset=offset)
+    return databases.documents(invocation.settings(), database, limit=limit, offset=offset, filter=filter)
 
 
 @command(group, "index", lock=True, example="docmill lancedb index default")
@@ -65,3 +85,26 @@ def vacuum(invocation: Invocation, *, database: Name = "default") -> "Result":
     from docmill.service import databases
 
     return databases.vacuum(invocation.settings(), database)
+
+
+@command(group, "drop", lock=True, example="docmill lancedb drop old --dry-run\ndocmill lancedb drop old --yes")
+def drop(
+    invocation: Invocation,
+    *,
+    database: Annotated[str, typer.Argument(metavar="DATABASE", show_default=False, help="A database's name.")],
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> "Result":
+    """Delete a database. Documents, outputs and cached vectors stay: the next sync fills it again from those.
+
+    So it is made anew with nothing embedded again; to be rid of it for good, let no source store there any more.
+    """
+    from docmill.service import dropping
+
+    settings = invocation.settings()
+    if not dry_run and invocation.asks(yes=yes):
+        would = dropping.drop(settings, database, dry_run=True)
+        invocation.confirm(
+            f"Delete database {database}, with {would.documents:,} documents, {would.space_freed_human}?", yes=yes
+        )
+    return dropping.drop(settings, database, dry_run=dry_run)

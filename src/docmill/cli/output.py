@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from docmill.domain.results import Result, RunResult, SourceSync, SyncResult, WatchResult, WorkerResult
     from docmill.errors import DocmillError
 
-CLEAN, NOT_CLEAN, BAD_DEFINITION, STOPPED = 0, 3, 6, 8
+CLEAN, NOT_CLEAN, BAD_DEFINITION, MISSING, STOPPED = 0, 3, 6, 7, 8
 TIME_LIMIT = "TIME_LIMIT"
 _AROUND = 60  # characters that are shown before and after the place of a mistake
 _STOPPED_STATUSES = ("paused", "cancelled")
 
 
 def exit_code(result: Result) -> int:
-    """0 clean, 3 finished but not clean, 6 bad definition, 8 stopped before the end."""
+    """0 clean, 3 finished but not clean, 6 bad definition, 7 something is missing, 8 stopped before the end."""
     for kind in type(result).__mro__:
         if kind.__name__ in _ENDINGS:
             return _ENDINGS[kind.__name__](result)
@@ -52,9 +52,14 @@ def _of_worker(worker: WorkerResult | WatchResult) -> int:
 # By the name of the result's class: to import the classes of all commands takes longer than most commands do.
 _ENDINGS: dict[str, Callable[[Any], int]] = {
     "ValidationResult": lambda found: CLEAN if found.valid else BAD_DEFINITION,
+    "BackupResult": lambda backup: NOT_CLEAN if backup.findings else CLEAN,
+    "RestoreResult": lambda restored: NOT_CLEAN if restored.findings else CLEAN,
+    "DoctorResult": lambda found: MISSING if found.problems else CLEAN,
     "ModelVerified": lambda model: CLEAN if model.clean else NOT_CLEAN,
     "IngestResult": lambda ingested: NOT_CLEAN if ingested.reason or ingested.errors else CLEAN,
     "PagesResult": lambda pages: NOT_CLEAN if pages.problems else CLEAN,
+    "ParamsTested": lambda tested: NOT_CLEAN if tested.failure else CLEAN,
+    "QueriesResult": lambda answered: NOT_CLEAN if answered.reason else CLEAN,
     "DeliverResult": lambda delivered: NOT_CLEAN if delivered.reason else CLEAN,
     "WorkerResult": _of_worker,
     "WatchResult": _of_worker,
@@ -73,7 +78,7 @@ def show(result: Result, invocation: Invocation) -> None:
             from docmill.cli.text import View, render
 
             console = stdout_console()
-            view = View(width=console.width, terminal=console.is_terminal, verbose=invocation.verbose)
+            view = View(console.width, console.is_terminal, invocation.verbose, console.options.ascii_only)
             write_text(console, render(result, view))
     except BrokenPipeError:
         leave_quietly()

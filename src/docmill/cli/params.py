@@ -8,16 +8,19 @@ import typer
 
 from docmill.cli.help import HelpGroup
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import DefinitionTarget, DryRun, Limit, Offset, Yes
+from docmill.cli.options import DefinitionTarget, DryRun, Limit, Offset, Overrides, Yes
 
 if TYPE_CHECKING:
     from docmill.domain.results import Result
 
 KIND = "param_set"
 MOST_CHARACTERS = 1_000_000  # far more than a definition may have; what is longer is refused, not held in memory
-group = typer.Typer(cls=HelpGroup, help="List, show, check, add and delete param sets: the values that steps use.")
+group = typer.Typer(
+    cls=HelpGroup, help="List, show, check, compare, try, add and delete param sets: the values that steps use."
+)
 
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False, help="The param set's id.")]
+Workflow = Annotated[str, typer.Option("--workflow", metavar="ID", help="The steps that use the values.")]
 
 
 @command(group, "list", example="docmill params list")
@@ -42,6 +45,59 @@ def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Res
     from docmill.service import definitions
 
     return definitions.validate(invocation.settings(), KIND, target)
+
+
+@command(group, "diff", example="docmill params diff default high_quality\ndocmill params diff default my_params.yaml")
+def diff(
+    invocation: Invocation,
+    *,
+    a: Annotated[str, typer.Argument(metavar="A", show_default=False, help="A param set, by its id or its file.")],
+    b: Annotated[str, typer.Argument(metavar="B", show_default=False, help="Another one.")],
+    workflow: Workflow = "batch",
+) -> "Result":
+    """Compare two param sets, value by value, and tell which steps would run again if B came after A.
+
+    What it would take for your documents is said by `docmill plan --params B`.
+    """
+    from docmill.service import params_diff
+
+    return params_diff.diff(invocation.settings(), a, b, workflow=workflow)
+
+
+@command(
+    group,
+    "test",
+    example="docmill params test default report.pdf\ndocmill params test my_params.yaml notes.md --set chunk.size=100"
+    "\ndocmill params test default scan.pdf --set parse.ocr=auto --limit 3 --json",
+)
+def test(
+    invocation: Invocation,
+    *,
+    id_: Annotated[
+        str, typer.Argument(metavar="ID|FILE", show_default=False, help="A param set, by its id or its YAML file.")
+    ],
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", show_default=False, help="A file to try it on.")],
+    workflow: Workflow = "batch",
+    overrides: Overrides = None,
+    limit: Limit = 10,
+    offset: Offset = 0,
+) -> "Result":
+    """Parse and chunk one file as a run would, and show its passages. Nothing is stored, and nothing embedded.
+
+    Exit 3 where the file fails, as a run would fail it.
+    """
+    from docmill.service import trying
+
+    return trying.test(
+        invocation.settings(),
+        invocation.reporter(),
+        id_,
+        document,
+        workflow=workflow,
+        overrides=overrides or (),
+        limit=limit,
+        offset=offset,
+    )
 
 
 @command(group, "add", example="docmill params add my_params.yaml\ndocmill params add - < my_params.yaml")

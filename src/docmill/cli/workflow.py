@@ -1,10 +1,12 @@
 """``docmill workflow``: the YAML that says which steps a document passes."""
 
+import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docmill.cli.help import HelpGroup
+from docmill.cli.help import HelpGroup, names_of
 from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DefinitionTarget, Limit, Offset
 
@@ -12,7 +14,12 @@ if TYPE_CHECKING:
     from docmill.domain.results import Result
 
 KIND = "workflow"
-group = typer.Typer(cls=HelpGroup, help="List, show and check workflows: which steps a document passes.")
+group = typer.Typer(cls=HelpGroup, help="List, show, check and draw workflows: which steps a document passes.")
+
+
+class Form(StrEnum):
+    TEXT = "text"
+    SVG = "svg"
 
 
 @command(group, "list", example="docmill workflow list")
@@ -41,3 +48,49 @@ def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Res
     from docmill.service import definitions
 
     return definitions.validate(invocation.settings(), KIND, target)
+
+
+@command(
+    group,
+    "graph",
+    example="docmill workflow graph batch\ndocmill workflow graph batch --params fast --format svg -o batch.svg",
+)
+def graph(
+    invocation: Invocation,
+    *,
+    id_: Annotated[
+        str, typer.Argument(metavar="ID|FILE", show_default=False, help="A workflow, by its id or its YAML file.")
+    ],
+    params: Annotated[
+        str | None,
+        typer.Option("--params", metavar="ID", show_default=False, help="With the values of a param set, too."),
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        Form,
+        typer.Option("--format", "-f", metavar=names_of(Form), help="Boxes and arrows of characters, or a picture."),
+    ] = Form.TEXT,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Where the SVG goes.")
+    ] = None,
+) -> "Result | None":
+    """Draw a workflow: its steps in order, which process runs each, and what goes from one to the next.
+
+    Without -o the SVG goes to stdout, so that --json, which describes the graph, needs a file or no SVG.
+    """
+    from docmill.errors import UsageError
+    from docmill.service import graphing
+
+    to_stdout = output in (None, "-")
+    if format is Form.TEXT and output is not None:
+        raise UsageError("--output is for --format svg", hint="text goes to stdout")
+    if format is Form.SVG and to_stdout and invocation.json:
+        raise UsageError("--json would mix its document into the SVG", hint="name a file: -o FILE")
+    settings = invocation.settings()
+    made = graphing.graph(settings, id_, params=params)
+    if format is Form.TEXT:
+        return made
+    if not to_stdout:
+        return graphing.write_svg(settings, made, output or "")
+    sys.stdout.buffer.write(graphing.svg(made))
+    sys.stdout.flush()
+    return None

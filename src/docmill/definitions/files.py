@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -102,6 +103,20 @@ def get(kind: Kind[T], id_: str, home: Path | None) -> Loaded[T]:
     if id_ in catalogue.broken:
         raise BadDefinition(kind.words, catalogue.broken[id_])
     raise DefinitionNotFound(f"no {kind.words} {id_!r}", hint=nearest(id_, catalogue.loaded), id=id_)
+
+
+def given(kind: Kind[T], target: str, home: Path | None) -> Loaded[T]:
+    """By id, or a file that need lie in no home. Raises as :func:`get`."""
+    if not looks_like_a_file(target):
+        return get(kind, target, home)
+    file = Path(target).expanduser()
+    if not file.exists():
+        raise DefinitionNotFound(f"there is no file {file}", file=str(file))
+    return load_file(kind, file, "user")
+
+
+def looks_like_a_file(target: str) -> bool:
+    return os.sep in target or target.endswith((".yaml", ".yml"))
 
 
 def load_file(kind: Kind[T], file: Path, source: Origin) -> Loaded[T]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from docmill.definitions import files, plugins
 from docmill.definitions.checking import METHOD
-from docmill.definitions.files import PARAM_SET, WORKFLOW
+from docmill.definitions.files import PARAM_SET, WORKFLOW, Loaded
 from docmill.definitions.findings import BadDefinition, Place, nearest
 from docmill.definitions.layers import Layer, effective
 from docmill.definitions.yaml_text import YamlFault, scalar
@@ -31,8 +31,11 @@ Overrides = dict[StepType, dict[str, Any]]
 
 def resolve(home: Path | None, workflow_id: str, params_id: str, overrides: Sequence[str] = ()) -> Pipeline:
     """The pipeline. Raises DefinitionNotFound, or DefinitionError with every finding."""
-    workflow = files.get(WORKFLOW, workflow_id, home)
-    params = files.get(PARAM_SET, params_id, home)
+    return combine(files.get(WORKFLOW, workflow_id, home), files.get(PARAM_SET, params_id, home), overrides)
+
+
+def combine(workflow: Loaded[Workflow], params: Loaded[ParamSet], overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline of definitions that were read. Raises DefinitionError with every finding."""
     given = parse_overrides(overrides, workflow.definition)
     problems: list[Problem] = []
     steps = []
@@ -49,8 +52,8 @@ def resolve(home: Path | None, workflow_id: str, params_id: str, overrides: Sequ
         if step is not None:
             steps.append(step)
     if problems:
-        raise BadDefinition(f"{workflow_id} with {params_id}", problems)
-    return Pipeline(workflow_id, params_id, tuple(steps), workflow.definition.handlers())
+        raise BadDefinition(f"{workflow.definition.id} with {params.definition.id}", problems)
+    return Pipeline(workflow.definition.id, params.definition.id, tuple(steps), workflow.definition.handlers())
 
 
 def resolve_step(

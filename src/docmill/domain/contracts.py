@@ -126,8 +126,12 @@ class EmbeddingSession(Protocol):
         """``(len(texts), dimension)`` float32, each row of length 1, computed as ONE batch."""
         ...
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``(len(texts), dimension)`` float32, each row of length 1, computed as ONE batch."""
+        ...
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """``(dimension,)`` float32 of length 1."""
+        """``(dimension,)`` float32 of length 1: as :meth:`embed_queries` gives it."""
         ...
 
 

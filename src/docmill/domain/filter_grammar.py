@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -33,9 +33,9 @@ _TOKEN = re.compile(
 )
 
 
-def parse(text: str) -> Node:
-    """Raises UsageError; its context has the ``filter`` and the ``position`` in it, from 1."""
-    return _Parser(text).whole()
+def parse(text: str, fields: Mapping[str, str] = FIELDS) -> Node:
+    """``fields``: their kinds by name. Raises UsageError; its context has ``filter`` and ``position``, from 1."""
+    return _Parser(text, fields).whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ class _Token:
 class _Parser:
     """Recursive descent, of bounded depth. ``not`` is carried down to the tests, where it ends as ``negated``."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Mapping[str, str]) -> None:
         self._text = text
+        self._fields = fields
         if len(text) > MOST_CHARACTERS:
             self._refuse(f"the filter has more than {MOST_CHARACTERS:,} characters", MOST_CHARACTERS)
         unfit = _UNFIT.search(text)
@@ -122,7 +123,7 @@ class _Parser:
             sign = self._peek
             self._next += 1
         name = "=" if sign.word == "!=" else sign.word
-        if name not in _allowed(field) or (negated and name not in ("in", "like")):
+        if name not in self._allowed(field) or (negated and name not in ("in", "like")):
             self._refuse_operator(start.text, field, sign)
         values = self._several(field) if name == "in" else (self._value(field, like=name == "like"),)
         return Predicate(field, key, name, values, negated or sign.word == "!=")
@@ -138,9 +139,9 @@ class _Parser:
                 self._refuse("meta. is followed by the name of a value: meta.project, meta.'due date'", key.at)
             return META, _unquoted(key.text) if key.kind == "text" else key.text
         if token.kind != "word" or name in _WORDS:
-            self._refuse("the name of a field should stand here", token.at, hint=_FIELDS_HINT)
-        if name not in FIELDS:
-            self._refuse(f"unknown field {token.text!r}", token.at, hint=_FIELDS_HINT)
+            self._refuse("the name of a field should stand here", token.at, hint=self._fields_hint)
+        if name not in self._fields:
+            self._refuse(f"unknown field {token.text!r}", token.at, hint=self._fields_hint)
         return name, None
 
     def _several(self, field: str) -> tuple[Value, ...]:
@@ -155,7 +156,7 @@ class _Parser:
         token = self._peek
         self._next += 1
         value = self._literal(token)
-        kind = FIELDS.get(field)
+        kind = self._fields.get(field)
         if like or kind in (TEXT, HEADING):
             if not isinstance(value, str):
                 what = "like" if like else field
@@ -184,6 +185,16 @@ class _Parser:
         if re.fullmatch(r"(?:[^\\]|\\[\\%_])*", pattern, re.DOTALL) is None:
             self._refuse(r"in a pattern a backslash stands before %, _ or another backslash", token.at)
 
+    def _allowed(self, field: str) -> Collection[str]:
+        kind = self._fields.get(field, META)
+        if kind == HEADING:
+            return ("=", "in", "like")
+        return (*ORDERS, "in") if kind in (NUMBER, PAGE) else (*ORDERS, "in", "like")
+
+    @property
+    def _fields_hint(self) -> str:
+        return f"the fields are {', '.join(self._fields)}, and meta.NAME"
+
     @property
     def _peek(self) -> _Token:
         return self._tokens[min(self._next, len(self._tokens) - 1)]
@@ -207,26 +218,20 @@ class _Parser:
         self._refuse(f"{shown} has no meaning in a filter", at)
 
     def _refuse_operator(self, name: str, field: str, sign: _Token) -> NoReturn:
-        self._refuse(f"{name} cannot be compared so", sign.at, hint=f"it takes {', '.join(_shown_operators(field))}")
+        self._refuse(
+            f"{name} cannot be compared so", sign.at, hint=f"it takes {', '.join(_shown(self._allowed(field)))}"
+        )
 
     def _refuse(self, message: str, at: int, *, hint: str | None = None) -> NoReturn:
         raise UsageError(f"--filter: {message}", hint=hint or _HINT, filter=self._text, position=at + 1)
 
 
 _HINT = "such as: source = 'notes' and page >= 3, or uri like '2024/%'"
-_FIELDS_HINT = f"the fields are {', '.join(FIELDS)}, and meta.NAME"
 
 
-def _allowed(field: str) -> Collection[str]:
-    kind = FIELDS.get(field, META)
-    if kind == HEADING:
-        return ("=", "in", "like")
-    return (*ORDERS, "in") if kind in (NUMBER, PAGE) else (*ORDERS, "in", "like")
-
-
-def _shown_operators(field: str) -> list[str]:
-    words = ["!=" if each == "=" else f"not {each}" for each in _allowed(field) if each in ("=", "in", "like")]
-    return [*_allowed(field), *words, "is null", "is not null"]
+def _shown(operators: Collection[str]) -> list[str]:
+    words = ["!=" if each == "=" else f"not {each}" for each in operators if each in ("=", "in", "like")]
+    return [*operators, *words, "is null", "is not null"]
 
 
 def _unquoted(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NewType
 
@@ -34,6 +34,19 @@ FIELDS: Final[dict[str, str]] = {
     "tokens": NUMBER,
     "document_id": TEXT,
     "chunk_id": TEXT,
+}
+# Of a database's documents, in `lancedb documents`.
+DOCUMENT_FIELDS: Final[dict[str, str]] = {
+    "uri": TEXT,
+    "source": TEXT,
+    "title": TEXT,
+    "type": TEXT,
+    "version": NUMBER,
+    "chunk_count": NUMBER,
+    "content_hash": TEXT,
+    "created_at": TEXT,
+    "updated_at": TEXT,
+    "document_id": TEXT,
 }
 ORDERS: Final[dict[str, Callable[[Value, Value], bool]]] = {
     "=": operator.eq,
@@ -66,14 +79,19 @@ class Several:
 Node = Predicate | Several
 
 
-def condition(node: Node, documents_where: Callable[[Predicate], Collection[str]]) -> Condition:
-    """SQL over the columns of the chunks. ``documents_where`` gives the ids of documents by their metadata."""
+def condition(
+    node: Node, documents_where: Callable[[Predicate], Collection[str]], fields: Mapping[str, str] = FIELDS
+) -> Condition:
+    """SQL over the columns of a table. ``documents_where`` gives the ids of documents by their metadata.
+
+    fields: those that the node was parsed with.
+    """
     if isinstance(node, Several):
         joint = " OR " if node.any else " AND "
-        return Condition(f"({joint.join(condition(each, documents_where) for each in node.parts)})")
+        return Condition(f"({joint.join(condition(each, documents_where, fields) for each in node.parts)})")
     if node.field == META:
         return Condition(_among("document_id", documents_where(node)))
-    sql = _of_kind(FIELDS[node.field])(node)
+    sql = _of_kind(fields[node.field])(node)
     return Condition(f"NOT ({sql})" if node.negated else f"({sql})")
 
 

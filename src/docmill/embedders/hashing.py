@@ -62,9 +62,13 @@ class HashingSession:
         counts = np.bincount(rows * self._dimension + columns, signs, minlength=len(texts) * self._dimension)
         return _normalised(np.asarray(counts, np.float64).reshape(len(texts), self._dimension))
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As passages: the model knows no difference."""
+        return self.embed_passages(texts)
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        vector: NDArray[np.float32] = self.embed_passages([text])[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
 

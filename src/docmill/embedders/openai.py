@@ -115,10 +115,18 @@ class OpenAISession:
             return np.empty((0, self._seen.dimension), np.float32)
         return self._embed([self._ready(self._params.passage_prefix, text) for text in texts])
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``(len(texts), dimension)`` float32, each row of length 1."""
+        import numpy as np
+
+        if not texts:
+            return np.empty((0, self._seen.dimension), np.float32)
+        retries = min(self._params.retries, _QUERY_RETRIES)
+        return self._embed([self._ready(self._params.query_prefix, text) for text in texts], retries)
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        retries = min(self._params.retries, _QUERY_RETRIES)
-        vector: NDArray[np.float32] = self._embed([self._ready(self._params.query_prefix, text)], retries)[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
     def _ready(self, prefix: str, text: str) -> str:

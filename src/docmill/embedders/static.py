@@ -52,9 +52,13 @@ class StaticSession:
         found[lengths[:, 0] == 0, 0] = 1.0  # a text without a token points somewhere too
         return np.asarray(found / np.where(lengths == 0, 1.0, lengths), np.float32)
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As passages: the model knows no difference."""
+        return self.embed_passages(texts)
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        vector: NDArray[np.float32] = self.embed_passages([text])[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
 

@@ -7,17 +7,28 @@ of its document; what it says must not bring the engine down, and not stand for 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from docmill.domain.documents import Chunk, ChunkedDocument, Member, Warning  # noqa: A004 - the field's word
 from docmill.domain.identity import assets_key
 from docmill.domain.jobs import ArtifactRef, Failure, LegOutcome, StepOutcome
-from docmill.engine.work import Work
+from docmill.engine.pipelines import CompiledPipeline
 
 _MOST = 2**31  # of what a database's columns hold
 
 
-def is_sound(outcome: Any, work: Work) -> bool:
+class Asked(Protocol):
+    """What a worker was asked about a document: the steps, and the keys of their outputs by their names."""
+
+    @property
+    def pipeline(self) -> CompiledPipeline: ...
+
+    @property
+    def keys(self) -> Mapping[str, str]: ...
+
+
+def is_sound(outcome: Any, work: Asked) -> bool:
     """All steps of this document's leg and its passages, or those up to its failure, in the types that are promised."""
     if type(outcome) is not LegOutcome or type(outcome.steps) is not tuple:
         return False
@@ -35,7 +46,7 @@ def is_sound(outcome: Any, work: Work) -> bool:
     )
 
 
-def _is_step(step: Any, name: str, work: Work) -> bool:
+def _is_step(step: Any, name: str, work: Asked) -> bool:
     if type(step) is not StepOutcome or step.name != name:
         return False
     key = work.keys[name]

@@ -37,9 +37,13 @@ class OnnxSession:
         """
         return self._embed([self._model.passage_prefix + text for text in texts])
 
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As :meth:`embed_passages`, with what the model wants before a question."""
+        return self._embed([self._model.query_prefix + text for text in texts])
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """``(dimension,)`` float32 of length 1."""
-        vector: NDArray[np.float32] = self._embed([self._model.query_prefix + text])[0]
+        vector: NDArray[np.float32] = self.embed_queries([text])[0]
         return vector
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:

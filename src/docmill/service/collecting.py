@@ -16,6 +16,7 @@ from pathlib import Path
 from docmill import failpoints
 from docmill.domain.results import Collected, GcResult
 from docmill.errors import StorageError
+from docmill.service import dropping
 from docmill.service.controlling import writing
 from docmill.service.engines import exclusively
 from docmill.service.references import References
@@ -51,6 +52,7 @@ def gc(settings: Settings, *, dry_run: bool = False) -> GcResult:
         rows, unknown = _rows(home, queries, kept_for, dry_run=dry_run)
         placements = _placements(home, state, kept_for, dry_run=dry_run)
         if not dry_run:
+            dropping.sweep(home)
             _vacuum(home, queries, kept_for, settings.vector_index_rows)
             pack(home / "state.db")
             pack(home / "cache.db")

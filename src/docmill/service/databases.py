@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docmill import __version__
+from docmill.domain import filter_grammar, filters
 from docmill.domain.results import (
     DatabaseInfo,
     DatabaseList,
@@ -24,21 +25,40 @@ from docmill.domain.results import (
     VersionInfo,
 )
 from docmill.domain.sizes import human_size
+from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import indexing, reading
-from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, size_and_files, size_bytes
+from docmill.stores.queries import reading as reading_state
+from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope, size_and_files, size_bytes
 
 if TYPE_CHECKING:
     from docmill.stores.vectors import VectorStore
+
+_KNOWN = (
+    "SELECT d.name, d.model, COUNT(p.document_id) AS documents, COALESCE(SUM(p.chunk_count), 0) AS chunks"
+    " FROM database d LEFT JOIN placement p ON p.database = d.name AND p.state = 'stored' GROUP BY d.name"
+)
 
 
 def list_databases(settings: Settings, *, limit: int, offset: int) -> DatabaseList:
     home = find_home(settings)
     names = reading.databases(home)
+    with reading_state(home) as queries:
+        known = {row["name"]: row for row in queries.rows(_KNOWN)}
     summaries = []
     for name in names[offset : offset + limit]:
-        size = size_bytes(home / "lancedb" / name)
-        summaries.append(DatabaseSummary(name=name, path=name, size_bytes=size, size_human=human_size(size)))
+        size, row = size_bytes(home / "lancedb" / name), known.get(name)
+        summaries.append(
+            DatabaseSummary(
+                name=name,
+                path=name,
+                size_bytes=size,
+                size_human=human_size(size),
+                documents=row["documents"] if row else 0,
+                chunks=row["chunks"] if row else 0,
+                model=row["model"] if row else None,
+            )
+        )
     return DatabaseList(
         lancedb_dir=str(home / "lancedb"),
         database_count=len(names),
@@ -60,7 +80,7 @@ def info(settings: Settings, database: str) -> DatabaseInfo:
     size, files = size_and_files(opened.folder)
     return DatabaseInfo(
         name=database,
-        path=database,
+        path=str(opened.folder),
         size_bytes=size,
         size_human=human_size(size),
         files=files,
@@ -81,23 +101,37 @@ def info(settings: Settings, database: str) -> DatabaseInfo:
     )
 
 
-def documents(settings: Settings, database: str, *, limit: int, offset: int) -> StoredDocumentList:
-    """The stored documents in the order of their URIs."""
+def documents(
+    settings: Settings,
+    database: str,
+    *,
+    limit: int,
+    offset: int,
+    filter: str | None = None,  # noqa: A002 - the option's name
+) -> StoredDocumentList:
+    """The stored documents in the order of their URIs; ``filter``: over filters.DOCUMENT_FIELDS and metadata.
+
+    Raises DatabaseNotFound, UsageError for an unusable filter.
+    """
+    wanted = filter_grammar.parse(filter, filters.DOCUMENT_FIELDS) if filter is not None else None
     opened = Database(find_home(settings), database)
     table = opened.table(DOCUMENTS)
-    total = table.count_rows() if table is not None else 0
-    rows = table.search().select(["uri", "source", "document_id"]).limit(max(total, 1)).to_list() if total else []
+    scope = Scope(filter=filtering.condition(opened, wanted, filters.DOCUMENT_FIELDS) if wanted else None)
+    columns = ["uri", "source", "document_id"]
+    rows = list(reading.rows_of(table, columns, scope)) if table is not None else []
     order = sorted(rows, key=lambda row: (row["source"], row["uri"]))[offset : offset + limit]
-    wanted = [row["document_id"] for row in order]
+    shown = [row["document_id"] for row in order]
     found: dict[str, dict[str, Any]] = {}
-    if wanted:
-        condition = reading.Scope(document_ids=tuple(wanted)).condition()
-        found = {row["document_id"]: row for row in table.search().where(condition).limit(len(wanted)).to_list()}
+    if shown:
+        condition = Scope(document_ids=tuple(shown)).condition()
+        found = {row["document_id"]: row for row in table.search().where(condition).limit(len(shown)).to_list()}
     return StoredDocumentList(
         database=database,
-        document_count=total,
-        documents=[_stored_document(found[each]) for each in wanted if each in found],
-        total=total,
+        path=str(opened.folder),
+        document_count=table.count_rows() if table is not None else 0,
+        filter=filter,
+        documents=[_stored_document(found[each]) for each in shown if each in found],
+        total=len(rows),
         limit=limit,
         offset=offset,
     )
@@ -130,12 +164,16 @@ def vacuum(settings: Settings, database: str) -> VacuumResult:
         before = size_bytes(store.folder)
         removed = store.vacuum(vector_rows=settings.vector_index_rows)
         after = size_bytes(store.folder)
+    freed = max(before - after, 0)
     return VacuumResult(
         database=database,
         status="ok",
         size_before_bytes=before,
+        size_before_human=human_size(before),
         size_after_bytes=after,
-        space_freed_bytes=max(before - after, 0),
+        size_after_human=human_size(after),
+        space_freed_bytes=freed,
+        space_freed_human=human_size(freed),
         versions_removed=removed,
         seconds=round(time.perf_counter() - started, 3),
     )
@@ -161,18 +199,21 @@ def _table_info(database: Database, name: str) -> TableInfo:
 
 
 def _index_info(chunks: Any, *, text: bool) -> IndexInfo:
-    for found in chunks.list_indices() if chunks is not None else []:
-        if indexing.is_text(found) == text:
-            stats = chunks.index_stats(found.name)
-            return IndexInfo(
-                exists=True,
-                type=stats.index_type,
-                indexed_rows=stats.num_indexed_rows,
-                unindexed_rows=stats.num_unindexed_rows,
-                size_bytes=found.size_bytes or 0,
-            )
-    rows = chunks.count_rows() if chunks is not None else 0
-    return IndexInfo(exists=False, type=None, indexed_rows=0, unindexed_rows=rows, size_bytes=0)
+    indexes = chunks.list_indices() if chunks is not None else []
+    found = next((each for each in indexes if indexing.is_text(each) == text), None)
+    stats = chunks.index_stats(found.name) if found else None
+    size = (found.size_bytes or 0) if found else 0
+    inside = stats.num_indexed_rows if stats else 0
+    outside = stats.num_unindexed_rows if stats else chunks.count_rows() if chunks is not None else 0
+    return IndexInfo(
+        exists=found is not None,
+        type=stats.index_type if stats else None,
+        indexed_rows=inside,
+        unindexed_rows=outside,
+        coverage=round(inside / max(inside + outside, 1), 4),
+        size_bytes=size,
+        size_human=human_size(size),
+    )
 
 
 def _stored_document(row: dict[str, Any]) -> StoredDocument:

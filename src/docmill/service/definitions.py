@@ -51,7 +51,7 @@ def list_definitions(settings: Settings, kind: str, *, limit: int, offset: int) 
 
 def show(settings: Settings, kind: str, id_: str) -> DefinitionShown:
     """Raises DefinitionNotFound, and DefinitionError where its file cannot be used."""
-    loaded = files.get(_KINDS[kind], id_, _home_if_any(settings))
+    loaded = files.get(_KINDS[kind], id_, home_if_any(settings))
     return DefinitionShown(
         kind=kind,
         id=loaded.definition.id,
@@ -69,12 +69,12 @@ def validate(settings: Settings, kind: str, target: str | Path | None = None) ->
         catalogue = _catalogue(settings, kind)
         notes = [note for loaded in catalogue.loaded.values() for note in loaded.notes]
         return _validation(kind, [str(file) for file in catalogue.files], [*catalogue.problems, *notes])
-    if isinstance(target, Path) or _looks_like_a_file(target):
+    if isinstance(target, Path) or files.looks_like_a_file(target):
         file = Path(target).expanduser()
         if not file.exists():
             raise DefinitionNotFound(f"there is no file {file}", file=str(file))
         return _checked(kind, str(file), lambda: files.load_file(chosen, file, "user"))
-    return _checked(kind, target, lambda: files.get(chosen, target, _home_if_any(settings)))
+    return _checked(kind, target, lambda: files.get(chosen, target, home_if_any(settings)))
 
 
 def add_params(settings: Settings, given: Path | str) -> DefinitionAdded:
@@ -105,7 +105,7 @@ def delete_params(settings: Settings, id_: str, *, dry_run: bool = False) -> Def
 
     Raises NotAllowedError for a shipped one, DefinitionNotFound.
     """
-    home = _home_if_any(settings)
+    home = home_if_any(settings)
     catalogue = files.load_all(PARAM_SET, home)
     loaded = catalogue.loaded.get(id_)
     if loaded is not None and loaded.source == "app":
@@ -130,7 +130,7 @@ def delete_params(settings: Settings, id_: str, *, dry_run: bool = False) -> Def
 
 def targets(settings: Settings, database: str, *, limit: int, offset: int) -> ParamTargets:
     """The param sets whose pipelines write a database."""
-    catalogue = files.load_all(PARAM_SET, _home_if_any(settings))
+    catalogue = files.load_all(PARAM_SET, home_if_any(settings))
     found = [
         _summary(loaded)
         for loaded in catalogue.loaded.values()
@@ -141,7 +141,7 @@ def targets(settings: Settings, database: str, *, limit: int, offset: int) -> Pa
     )
 
 
-def _home_if_any(settings: Settings) -> Path | None:
+def home_if_any(settings: Settings) -> Path | None:
     """A home that is named must exist; without a name, none is needed."""
     try:
         return find_home(settings)
@@ -152,7 +152,7 @@ def _home_if_any(settings: Settings) -> Path | None:
 
 
 def _catalogue(settings: Settings, kind: str) -> Catalogue[Any]:
-    return files.load_all(_KINDS[kind], _home_if_any(settings))
+    return files.load_all(_KINDS[kind], home_if_any(settings))
 
 
 def _summary(loaded: Loaded[Any]) -> DefinitionSummary:
@@ -164,10 +164,6 @@ def _summary(loaded: Loaded[Any]) -> DefinitionSummary:
         source=loaded.source,
         file=str(loaded.file),
     )
-
-
-def _looks_like_a_file(target: str) -> bool:
-    return os.sep in target or target.endswith((".yaml", ".yml"))
 
 
 def _checked(kind: str, what: str, load: Any) -> ValidationResult:

@@ -79,7 +79,7 @@ def export(
         Database(home, chosen.database),
         fields,
         document_ids=chosen.document_ids,
-        narrow=None if wanted is None else lambda documents: filtering.condition_among(lambda: documents, wanted),
+        narrow=None if wanted is None else lambda documents: filtering.condition_among(documents, wanted),
     )
     written = export_writing.write(target, published, home)
     result = ExportResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from docmill.domain import filters
@@ -12,14 +12,17 @@ from docmill.stores import reading
 from docmill.stores.reading import DOCUMENTS, Database
 
 
-def condition(database: Database, node: Node) -> Condition:
-    """Raises UsageError where a test of metadata selects more documents than a condition can name."""
-    return condition_among(lambda: database.table(DOCUMENTS), node)
+def condition(database: Database, node: Node, fields: Mapping[str, str] = filters.FIELDS) -> Condition:
+    """``fields``: those that the node was parsed with.
+
+    Raises UsageError where a test of metadata selects more documents than a condition can name.
+    """
+    return filters.condition(node, lambda test: _documents_where(database.table(DOCUMENTS), test), fields)
 
 
-def condition_among(documents: Callable[[], Any], node: Node) -> Condition:
+def condition_among(documents: Any, node: Node) -> Condition:
     """The same for documents in a table that was opened before."""
-    return filters.condition(node, lambda test: _documents_where(documents(), test))
+    return filters.condition(node, lambda test: _documents_where(documents, test), filters.FIELDS)
 
 
 def _documents_where(table: Any, test: Predicate) -> list[str]:

@@ -5,43 +5,37 @@ from __future__ import annotations
 import json
 import threading
 import time
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from docmill import registry
-from docmill.domain import filter_grammar
-from docmill.domain.contracts import Embedder, EmbeddingSession
+from docmill.domain import filter_grammar, likeness
+from docmill.domain.contracts import Embedder, EmbeddingSession, Tokenizer
 from docmill.domain.params import EmbedParams
-from docmill.domain.results import Hit, Neighbour, SearchResult
-from docmill.errors import DefinitionError, NotFoundError, UsageError
+from docmill.domain.questions import Question, question
+from docmill.domain.results import AlsoIn, Hit, Neighbour, SearchResult
+from docmill.errors import DefinitionError, NotFoundError
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
 from docmill.stores import reading
 from docmill.stores.queries import reading as reading_state
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
 
-MODES = ("hybrid", "vector", "fts")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 EVERYWHERE = Scope()
+MOST_CANDIDATES = 10_000  # that are looked at for enough hits that differ
+
+Row = dict[str, Any]
 
 
-def search(
-    settings: Settings,
-    query: str,
-    *,
-    mode: str = "hybrid",
-    limit: int = 10,
-    source: list[str] | None = None,
-    uri_prefix: str | None = None,
-    database: str = "default",
-    context: int = 0,
-    per_document: bool = False,
-    min_score: float | None = None,
-    exact: bool = False,
-    filter: str | None = None,  # noqa: A002 - the option's name
-) -> SearchResult:
-    """The best passages, best first.
+def search(settings: Settings, query: str, *, database: str = "default", **asked: Any) -> SearchResult:
+    """The best passages, best first. ``asked``: see :class:`docmill.domain.questions.Question`.
 
     per_document: the best passage of each document only. min_score: in the mode's own measure (see Hit).
     exact: every vector is compared, also where there is an index that needs to look at few.
@@ -50,42 +44,94 @@ def search(
     not the database's.
     """
     started = time.perf_counter()
-    if not query.strip():
-        raise UsageError("the query is empty")
-    if mode not in MODES:
-        raise UsageError(f"unknown mode {mode!r}", hint=f"one of {', '.join(MODES)}")
-    wanted = filter_grammar.parse(filter) if filter is not None else None
+    put = question({"query": query, **asked})
+    return found(opened(settings, database, put), put, started)
+
+
+def opened(settings: Settings, database: str, put: Question) -> Searcher:
+    """Ready to answer such questions. A filter that cannot be read is refused before anything is opened."""
+    if put.filter is not None:
+        filter_grammar.parse(put.filter)
     home = find_home(settings)
     if not reading.databases(home):
         raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
-    searcher = Searcher(home, database, model=mode != "fts")
-    scope = Scope(
-        tuple(source or ()), uri_prefix, filter=filtering.condition(searcher.database, wanted) if wanted else None
-    )
-    rows = searcher.rank(query, mode=mode, limit=limit, scope=scope, per_document=per_document, exact=exact)
-    if min_score is not None:
-        rows = [row for row in rows if row["score"] >= min_score]
-    hits = [_hit(rank, row) for rank, row in enumerate(rows[:limit], start=1)]
-    if context > 0:
-        hits = [_with_neighbours(searcher.table, row, hit, context) for row, hit in zip(rows, hits, strict=False)]
+    return Searcher(home, database, model=put.mode != "fts")
+
+
+def found(searcher: Searcher, put: Question, started: float, vector: NDArray[np.float32] | None = None) -> SearchResult:
+    """What a search gives. ``started``: by the performance counter. ``vector``: the query's, where it is known."""
+    rows = searcher.answer(put, vector)
+    hits = [_hit(rank, row) for rank, row in enumerate(rows, start=1)]
+    if put.context > 0:
+        hits = [_with_neighbours(searcher.table, row, hit, put.context) for row, hit in zip(rows, hits, strict=True)]
     return SearchResult(
-        query=query, mode=mode, database=database, hits=hits, seconds=round(time.perf_counter() - started, 3)
+        query=put.query,
+        mode=put.mode,
+        database=searcher.database.name,
+        hits=hits,
+        seconds=round(time.perf_counter() - started, 3),
     )
 
 
 class Searcher:
-    """A database at its published version and its model, opened once for any number of questions."""
+    """A database at its published version and its model, opened once for any number of questions.
+
+    Several threads may ask, with vectors that one of them has had made.
+    """
 
     def __init__(self, home: Path, database: str, *, model: bool = True) -> None:
         # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
         warming = _warm_up() if model else None
+        self._home = home
         try:
             self.database = Database(home, database)
             self.table = self.database.table(CHUNKS)
         finally:  # also where there is no such database: a program that ends during an import is aborted
             if warming:
                 warming.join()
-        self._session = _query_session(home, self.database) if model else None
+        self._session: EmbeddingSession | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._condition = lru_cache(maxsize=64)(
+            lambda text: filtering.condition(self.database, filter_grammar.parse(text))
+        )
+        if model:
+            self._load()
+
+    def vectors(self, queries: list[str]) -> NDArray[np.float32]:
+        """``(len(queries), dimension)``. Loads the model where that has not been done."""
+        return self._load().embed_queries(queries)
+
+    def tokenizer(self) -> Tokenizer:
+        """The model's own; the model itself is not loaded for it."""
+        if self._tokenizer is None:
+            embedder, params = _embedder(self._home, self.database)
+            self._tokenizer = embedder.tokenizer(params)
+        return self._tokenizer
+
+    @cached_property
+    def model(self) -> str:
+        """The name of the model that the database was made with."""
+        return self.database.settings()["model"]
+
+    def scope(self, put: Question) -> Scope:
+        """Raises UsageError for a filter that cannot be used."""
+        narrowed = self._condition(put.filter) if put.filter is not None else None
+        return Scope(tuple(put.source or ()), put.uri_prefix, filter=narrowed)
+
+    def answer(self, put: Question, vector: NDArray[np.float32] | None = None) -> list[Row]:
+        """The rows of a question's hits. Each has its ``score``, and ``also_in``: rows that say nearly the same."""
+        rows = self.rank(
+            put.query,
+            mode=put.mode,
+            limit=put.limit,
+            scope=self.scope(put),
+            per_document=put.per_document,
+            exact=put.exact,
+            collapse=put.collapse,
+            vector=vector,
+        )
+        least = put.min_score
+        return [row for row in rows if least is None or row["score"] >= least][: put.limit]
 
     def rank(
         self,
@@ -96,20 +142,40 @@ class Searcher:
         scope: Scope = EVERYWHERE,
         per_document: bool = False,
         exact: bool = False,
-    ) -> list[dict[str, Any]]:
+        collapse: bool = True,
+        vector: NDArray[np.float32] | None = None,
+    ) -> list[Row]:
         """Rows of passages, best first; at least ``limit`` where there are so many. Each has its ``score``."""
         if self.table is None:
             return []
+        if mode != "fts" and vector is None:
+            vector = self.vectors([query])[0]
         wanted = max(POOL, limit * (5 if per_document else 1))
-        rankings = []
-        if mode != "fts":
-            assert self._session is not None
-            vector = self._session.embed_query(query)
-            rankings.append(reading.vector_hits(self.table, vector, wanted, scope, exact=exact))
-        if mode != "vector":
-            rankings.append(reading.text_hits(self.table, query, wanted, scope))
-        rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]
-        return _best_of_each(rows) if per_document else rows
+        while True:
+            rankings = []
+            if vector is not None and mode != "fts":
+                rankings.append(reading.vector_hits(self.table, vector, wanted, scope, exact=exact))
+            if mode != "vector":
+                rankings.append(reading.text_hits(self.table, query, wanted, scope))
+            rows = reading.fuse(rankings) if mode == "hybrid" else rankings[0]
+            rows = _best_of_each(rows) if per_document else rows
+            rows = _collapsed(rows) if collapse else rows
+            if len(rows) >= limit or all(len(each) < wanted for each in rankings) or wanted >= MOST_CANDIDATES:
+                return rows
+            wanted = min(wanted * 4, MOST_CANDIDATES)
+
+    def _load(self) -> EmbeddingSession:
+        """The model that the database was made with."""
+        if self._session is None:
+            embedder, params = _embedder(self._home, self.database)
+            self._session = embedder.load(params, threads=1)
+        return self._session
+
+
+def _collapsed(rows: list[Row]) -> list[Row]:
+    """Of rows that say nearly the same the first, with the others ``also_in`` it."""
+    groups = likeness.grouped(rows, lambda row: likeness.unpaged(row["text"], row["page_start"], row["page_end"]))
+    return [{**row, "also_in": others} if others else row for row, others in groups]
 
 
 def _best_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -120,13 +186,13 @@ def _best_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(best.values())
 
 
-def _query_session(home: Path, opened: Database) -> EmbeddingSession:
-    """The model that the database was made with, loaded."""
+def _embedder(home: Path, opened: Database) -> tuple[Embedder, EmbedParams]:
+    """What made the database's vectors. Raises NotAllowedError where it would make others by now."""
     stored = opened.settings()
     embedder: Embedder = registry.load("embedders", stored["embedder"])
     params = _embed_params(embedder, stored, home, opened.name)
     reading.require_model(stored, embedder.describe(params).fingerprint, opened.name)
-    return embedder.load(params, threads=1)
+    return embedder, params
 
 
 def _embed_params(embedder: Embedder, stored: dict[str, str], home: Path, database: str) -> EmbedParams:
@@ -152,9 +218,15 @@ def _warm_up() -> threading.Thread:
     return thread
 
 
-def _hit(rank: int, row: dict[str, Any]) -> Hit:
+def also_in(row: Row) -> list[AlsoIn]:
+    """Of a row that :meth:`Searcher.answer` gives."""
+    return [AlsoIn(**{name: each[name] for name in AlsoIn.model_fields}) for each in row.get("also_in", ())]
+
+
+def _hit(rank: int, row: Row) -> Hit:
     fields = {name: row[name] for name in Hit.model_fields if name in row}
-    return Hit(**{**fields, "rank": rank, "score": round(row["score"], 6), "headings": list(row["headings"] or [])})
+    own = {"rank": rank, "score": round(row["score"], 6), "headings": list(row["headings"] or [])}
+    return Hit(**{**fields, **own, "also_in": also_in(row)})
 
 
 def _with_neighbours(table: Any, row: dict[str, Any], hit: Hit, reach: int) -> Hit:

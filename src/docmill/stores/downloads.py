@@ -28,7 +28,7 @@ Copy = tuple[str, str]
 
 _stores = itertools.count(1)
 _NAME = re.compile(r"([0-9a-f]{64})((?:\.[^/]*)?)\Z")
-_REFERENCES = (
+REFERENCES = (
     "FROM document WHERE state = 'active' AND (parent_id IS NOT NULL OR uri GLOB 'http://*' OR uri GLOB 'https://*')"
 )
 
@@ -126,7 +126,7 @@ def sweep(home: Path, state: State) -> int:
 
 def unreferenced(tx: Transaction, copies: Iterable[Copy]) -> list[Copy]:
     """Those that no active document leads to."""
-    sql = f"SELECT 1 {_REFERENCES} AND content_hash = ? AND suffix = ? LIMIT 1"
+    sql = f"SELECT 1 {REFERENCES} AND content_hash = ? AND suffix = ? LIMIT 1"
     return [copy for copy in dict.fromkeys(copies) if tx.value(sql, copy) is None]
 
 

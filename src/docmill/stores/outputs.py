@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import glob
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -27,20 +27,22 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextmanager
-def whole(path: Path, home: Path) -> Iterator[Path]:
+def whole(path: Path, home: Path | None, *, private: bool = False) -> Iterator[Path]:
     """Where to write what is to be at ``path``: beside it, until the block has ended well. Raises OSError.
 
-    UsageError for a place in the home, whose files are docmill's own.
+    UsageError for a place in the home, whose files are docmill's own. ``private``: nobody else may read it, whatever
+    the umask says and whatever was there.
     """
-    parent = _outside(path, home)
-    mode = _mode(path)
-    if mode is not None and (not stat.S_ISREG(mode) or _is_of_process(path, parent)):
+    if home is not None:
+        require_outside(path, home)
+    if not is_replaceable(path):
         yield path
         return
-    wanted = mode & 0o777 if mode is not None and not path.is_symlink() else privacy.file_mode()
+    mode = _mode(path)
+    kept = mode & 0o777 if mode is not None and not path.is_symlink() else privacy.file_mode()
     with _unfinished(path, folder=False) as unfinished:
         yield unfinished
-        unfinished.chmod(wanted)
+        unfinished.chmod(0o600 if private else kept)
         _fsync(unfinished)
         unfinished.replace(path)
 
@@ -48,7 +50,7 @@ def whole(path: Path, home: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path, home: Path, *, replace: bool = False) -> Iterator[Path]:
     """The same for a folder, which is empty at first. Raises AlreadyExists for what must not be replaced."""
-    _outside(path, home)
+    require_outside(path, home)
     refuse_taken(path, replace=replace)
     with _unfinished(path, folder=True) as unfinished:
         yield unfinished
@@ -105,13 +107,32 @@ def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
         os.close(lock)
 
 
+def is_replaceable(path: Path) -> bool:
+    """Whether a file is to be put there, instead of writing into a device, a pipe or an open file."""
+    mode = _mode(path)
+    return mode is None or (stat.S_ISREG(mode) and not _is_of_process(path, path.parent.resolve()))
+
+
+def require_outside(path: Path, home: Path) -> None:
+    """Raises UsageError for a place in the home."""
+    if (path.parent.resolve() / path.name).is_relative_to(home.resolve()):
+        raise UsageError(f"{path} lies in the home, which is docmill's own", hint="choose another place")
+
+
+def unfinished_pattern(path: Path) -> str:
+    """A glob pattern of what is beside ``path`` while it is written, and stays there where somebody dies over it."""
+    return _unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)
+
+
+def _unfinished_name(name: str, token: str) -> str:
+    return f".{name}.{token}.new"
+
+
 def _remove_left(path: Path) -> None:
     """What one that was killed has left, which nobody holds a lock on any more."""
-    token = f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}"
-    left = re.compile(rf"\.{re.escape(path.name[:100])}\.{token}\.new")
     with suppress(OSError):
-        for each in path.parent.iterdir():
-            if left.fullmatch(each.name) and not each.is_symlink():
+        for each in path.parent.glob(unfinished_pattern(path)):
+            if not each.is_symlink():
                 lock = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,7 +160,7 @@ def _fsync(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(_TOKEN_BYTES)}.new")
+    return path.with_name(_unfinished_name(path.name[:100], secrets.token_hex(_TOKEN_BYTES)))
 
 
 def _remove(path: Path) -> None:
@@ -147,14 +168,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _outside(path: Path, home: Path) -> Path:
-    """The folder that ``path`` is to lie in. UsageError where it is the home, or in it."""
-    parent = path.parent.resolve()
-    if (parent / path.name).is_relative_to(home.resolve()):
-        raise UsageError(f"{path} lies in the home, which is docmill's own", hint="choose another place")
-    return parent
 
 
 def _mode(path: Path) -> int | None:

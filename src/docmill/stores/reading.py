@@ -49,6 +49,7 @@ class Scope:
     uri_prefix: str | None = None
     document_ids: tuple[str, ...] = ()
     filter: Condition | None = None
+    chunk_id_prefix: str | None = None
 
     def condition(self) -> str | None:
         parts = []
@@ -58,6 +59,8 @@ class Scope:
             parts.append(f"starts_with(uri, {quoted(self.uri_prefix)})")
         if self.document_ids:
             parts.append(f"document_id IN ({', '.join(map(quoted, self.document_ids))})")
+        if self.chunk_id_prefix:
+            parts.append(f"starts_with(chunk_id, {quoted(self.chunk_id_prefix)})")
         if self.filter:
             parts.append(self.filter)
         return " AND ".join(parts) or None
@@ -148,7 +151,7 @@ def neighbours(table: Any, hit: dict[str, Any], reach: int) -> list[dict[str, An
     """The passages of the hit's document up to ``reach`` before and after it, the hit among them, in order."""
     first, last = hit["position"] - reach, hit["position"] + reach
     condition = f"document_id = {quoted(hit['document_id'])} AND position >= {first:d} AND position <= {last:d}"
-    columns = ["chunk_id", "text", "position", "char_start", "char_end"]
+    columns = ["chunk_id", "text", "position", "char_start", "char_end", "page_start", "page_end"]
     rows: list[dict[str, Any]] = table.search().where(condition).select(columns).limit(2 * reach + 1).to_list()
     return sorted(rows, key=lambda row: row["position"])
 
@@ -187,7 +190,8 @@ def databases(home: Path) -> list[str]:
     folder = home / "lancedb"
     if not folder.is_dir():
         return []
-    return sorted(each.name for each in folder.iterdir() if (each / f"{SETTINGS}.lance").is_dir())
+    found = (each for each in folder.iterdir() if not each.name.startswith("."))
+    return sorted(each.name for each in found if (each / f"{SETTINGS}.lance").is_dir())
 
 
 def is_whole(home: Path, name: str) -> bool:

@@ -19,13 +19,16 @@ __all__ = ["View", "get_ready", "render"]
 
 # Which module has the renderers of which results. To import it is what registers them; a command needs only one.
 _SUBJECTS = {
+    "backups": "BackupResult RestoreResult",
     "batches": "BatchCreated BatchList BatchShown",
-    "databases": "DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult",
+    "databases": ("DatabaseDropped DatabaseInfo DatabaseList ExportResult IndexResult StoredDocumentList VacuumResult"),
     "definitions": "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown ParamTargets ValidationResult",
     "delivering": "DeliverResult",
+    "doctor": "DoctorResult",
     "documents": "DocumentDeleted DocumentHistory DocumentList DocumentRestored DocumentShown",
     "files": "FileList",
     "following": "ActiveBatches BatchEvents BatchLogs Followed",
+    "graph": "WorkflowGraph",
     "history": (
         "BatchDeleted RunGroupDeleted RunGroupList RunGroupShown RunGroupStats RunLifecycle RunList RunShown StepList"
     ),
@@ -35,9 +38,11 @@ _SUBJECTS = {
     "planning": "PlanResult WhyResult",
     "quarantine": "QuarantineList QuarantineReleased QuarantineShown",
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
-    "searching": "SearchResult",
+    "searching": "ContextResult QueriesResult SearchResult",
+    "showing": "DocumentText PassageShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",
+    "trying": "ParamsDiff ParamsTested",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
     "watching": "WatchResult",
 }

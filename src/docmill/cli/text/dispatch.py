@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``width`` in columns; ``terminal`` False: a pipe or a file, where nothing is cut."""
+    """``width`` in columns; ``terminal`` False: a pipe or a file, where nothing is cut. ``ascii_only``: by encoding."""
 
     width: int = 100
     terminal: bool = True
     verbose: bool = False
+    ascii_only: bool = False
 
 
 @singledispatch

@@ -12,9 +12,10 @@ from docmill.cli.reporting import duration
 from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.marking import spans, window
 from docmill.cli.text.pieces import count
-from docmill.domain.results import Hit, Neighbour, SearchResult
+from docmill.domain.results import AlsoIn, ContextResult, Hit, Neighbour, QueriesResult, SearchResult
 
 LINES = 4  # of a passage, on a terminal
+ALSO = 3  # places of a passage that stands in several, on a terminal
 WIDEST = 110  # columns that a line of text takes; longer ones are hard to read
 MARK = "bold black on bright_yellow"
 
@@ -33,6 +34,25 @@ def _(result: SearchResult, view: View) -> list[RenderableType]:
     return parts
 
 
+@render.register
+def _(result: ContextResult, view: View) -> list[RenderableType]:
+    """The text as it is, line by line: a prompt is not folded."""
+    if not result.text:
+        return [Text("no hits")] if view.terminal else []
+    return [Text(safe_lines(result.text).removesuffix("\n"), no_wrap=True, overflow="ignore")]
+
+
+@render.register
+def _(result: QueriesResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    head = f"{count(result.answered, 'question')} answered in {duration(result.seconds)}, {safe(result.database)}"
+    lines: list[RenderableType] = [Text(head)]
+    if result.failed:
+        lines.append(Text(f"{count(result.failed, 'question')} could not be answered: their lines say why", "red"))
+    if result.path is not None:
+        lines.append(Text(safe(result.path), style="dim"))
+    return lines
+
+
 def _hit(hit: Hit, query: str, view: View) -> list[RenderableType]:
     width = min(view.width, WIDEST) if view.terminal else view.width
     head = Text.assemble((f"{hit.rank:>2}  ", "dim"), (safe(hit.uri), "bold cyan"), (_pages(hit), "cyan"))
@@ -44,7 +64,18 @@ def _hit(hit: Hit, query: str, view: View) -> list[RenderableType]:
     parts += [_beside(each, width) for each in hit.before]
     whole = view.verbose or bool(hit.before or hit.after)
     parts.append(_indented(_passage(hit.text, query, (width - 4) * LINES, whole=whole), width))
-    return parts + [_beside(each, width) for each in hit.after]
+    parts += [_beside(each, width) for each in hit.after]
+    if hit.also_in:
+        parts.append(_indented(_also(hit, whole=view.verbose or not view.terminal), width))
+    return parts
+
+
+def _also(hit: Hit, *, whole: bool) -> Text:
+    """Where else it stands, each document once."""
+    places = list(dict.fromkeys(safe(each.uri) + _pages(each) for each in hit.also_in))
+    shown = places if whole else places[:ALSO]
+    more = f" and {len(places) - len(shown)} more" if len(shown) < len(places) else ""
+    return Text(f"also in {', '.join(shown)}{more}", style="dim cyan")
 
 
 def _beside(neighbour: Neighbour, width: int) -> RenderableType:
@@ -73,7 +104,7 @@ def _indented(text: Text, width: int) -> RenderableType:
     return Constrain(Padding(text, (0, 0, 0, 4), expand=False), width)
 
 
-def _pages(hit: Hit) -> str:
+def _pages(hit: Hit | AlsoIn) -> str:
     if hit.page_start is None:
         return ""
     several = hit.page_end is not None and hit.page_end != hit.page_start

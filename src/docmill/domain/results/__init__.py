@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docmill.domain.results.backups import BackupDatabase, BackupPart, BackupResult, RestoreResult
     from docmill.domain.results.batches import (
         Aggregations,
         BatchCreated,
@@ -24,12 +25,23 @@ if TYPE_CHECKING:
         DefinitionList,
         DefinitionShown,
         DefinitionSummary,
+        GraphEdge,
+        GraphNode,
         InitResult,
+        ParamDifference,
+        ParamsDiff,
+        ParamsTested,
         ParamTargets,
         Problem,
+        StepAgain,
+        TokenCounts,
+        TriedFailure,
+        TriedPassage,
         ValidationResult,
+        WorkflowGraph,
     )
     from docmill.domain.results.delivering import DeliverResult
+    from docmill.domain.results.doctor import Check, DoctorResult
     from docmill.domain.results.documents import (
         DocumentDeleted,
         DocumentHistory,
@@ -119,13 +131,20 @@ if TYPE_CHECKING:
         WorkerResult,
     )
     from docmill.domain.results.searching import (
+        AlsoIn,
+        AnsweredContext,
+        AnsweredQuery,
+        Citation,
+        ContextResult,
         ExportedFile,
         ExportedModel,
         ExportReport,
         ExportResult,
         Hit,
         Neighbour,
+        QueriesResult,
         SearchResult,
+        UnansweredQuery,
     )
     from docmill.domain.results.shared import (
         DegradedDocument,
@@ -138,6 +157,7 @@ if TYPE_CHECKING:
         Stage,
         TextYield,
     )
+    from docmill.domain.results.showing import DocumentText, PassageShown, PassageSpan, VectorShown
     from docmill.domain.results.sources import (
         SourceChanged,
         SourceList,
@@ -147,6 +167,7 @@ if TYPE_CHECKING:
         SourceStatus,
     )
     from docmill.domain.results.stores import (
+        DatabaseDropped,
         DatabaseInfo,
         DatabaseList,
         DatabaseSummary,
@@ -171,6 +192,12 @@ __all__ = [
     "ActiveBatch",
     "ActiveBatches",
     "Aggregations",
+    "AlsoIn",
+    "AnsweredContext",
+    "AnsweredQuery",
+    "BackupDatabase",
+    "BackupPart",
+    "BackupResult",
     "BatchCreated",
     "BatchDeleted",
     "BatchEvents",
@@ -181,10 +208,14 @@ __all__ = [
     "BatchStatus",
     "BatchSummary",
     "CancelResult",
+    "Check",
     "ChunkCounts",
     "ChunkDifference",
+    "Citation",
     "CleanupResult",
     "Collected",
+    "ContextResult",
+    "DatabaseDropped",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -198,6 +229,7 @@ __all__ = [
     "DeletionCounts",
     "DeliverResult",
     "DetachedResult",
+    "DoctorResult",
     "DocumentCounts",
     "DocumentDeleted",
     "DocumentHistory",
@@ -207,6 +239,7 @@ __all__ = [
     "DocumentRecord",
     "DocumentRestored",
     "DocumentShown",
+    "DocumentText",
     "DocumentVersionEvent",
     "Durations",
     "EmbeddingsInfo",
@@ -221,6 +254,8 @@ __all__ = [
     "FolderWatched",
     "Followed",
     "GcResult",
+    "GraphEdge",
+    "GraphNode",
     "GroupChunks",
     "Hit",
     "HomeStatus",
@@ -248,7 +283,12 @@ __all__ = [
     "Page",
     "PageProblem",
     "PagesResult",
+    "ParamDifference",
     "ParamTargets",
+    "ParamsDiff",
+    "ParamsTested",
+    "PassageShown",
+    "PassageSpan",
     "PauseResult",
     "PlanResult",
     "PlannedDocument",
@@ -261,8 +301,10 @@ __all__ = [
     "QuarantineReleased",
     "QuarantineShown",
     "QuarantinedDocument",
+    "QueriesResult",
     "ReasonShown",
     "ReleasedDocument",
+    "RestoreResult",
     "Result",
     "RetryPolicy",
     "RunCounts",
@@ -290,6 +332,7 @@ __all__ = [
     "SourceStatus",
     "SourceSync",
     "Stage",
+    "StepAgain",
     "StepList",
     "StepReason",
     "StepRecord",
@@ -299,22 +342,31 @@ __all__ = [
     "SyncResult",
     "TableInfo",
     "TextYield",
+    "TokenCounts",
+    "TriedFailure",
+    "TriedPassage",
+    "UnansweredQuery",
     "VacuumResult",
     "ValidationResult",
+    "VectorShown",
     "VersionInfo",
     "WatchResult",
     "WhyResult",
     "WorkerDeath",
     "WorkerResult",
+    "WorkflowGraph",
 ]
 
 _NAMES = {
+    "backups": "BackupDatabase BackupPart BackupResult RestoreResult",
     "batches": "Aggregations BatchCreated BatchList BatchShown BatchSummary",
     "definitions": (
-        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary InitResult "
-        "ParamTargets Problem ValidationResult"
+        "DefinitionAdded DefinitionDeleted DefinitionList DefinitionShown DefinitionSummary GraphEdge "
+        "GraphNode InitResult ParamDifference ParamTargets ParamsDiff ParamsTested Problem StepAgain "
+        "TokenCounts TriedFailure TriedPassage ValidationResult WorkflowGraph"
     ),
     "delivering": "DeliverResult",
+    "doctor": "Check DoctorResult",
     "documents": (
         "DocumentDeleted DocumentHistory DocumentList DocumentPlacement DocumentRecord DocumentRestored "
         "DocumentShown DocumentVersionEvent ReasonShown"
@@ -340,11 +392,15 @@ _NAMES = {
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
         "SkippedSource SourceSync SyncResult WorkerResult"
     ),
-    "searching": "ExportReport ExportResult ExportedFile ExportedModel Hit Neighbour SearchResult",
+    "searching": (
+        "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportReport ExportResult ExportedFile "
+        "ExportedModel Hit Neighbour QueriesResult SearchResult UnansweredQuery"
+    ),
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
+    "showing": "DocumentText PassageShown PassageSpan VectorShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stores": (
-        "DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
+        "DatabaseDropped DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
         "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "
         "VacuumResult VersionInfo"
     ),

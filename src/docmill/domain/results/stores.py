@@ -8,10 +8,15 @@ from docmill.domain.results.shared import Page, Result
 
 
 class DatabaseSummary(Result):
+    """``documents`` and ``chunks``: as the state has them there. ``model`` None: docmill does not know the database."""
+
     name: str
     path: str
     size_bytes: int
     size_human: str
+    documents: int
+    chunks: int
+    model: str | None
 
 
 class DatabaseList(Page):
@@ -36,13 +41,15 @@ class EmbeddingsInfo(Result):
 
 
 class IndexInfo(Result):
-    """``unindexed_rows`` are searched as well, one after the other."""
+    """``unindexed_rows`` are searched as well, one after the other. ``coverage``: the share of rows in it, 0 to 1."""
 
     exists: bool
     type: str | None
     indexed_rows: int
     unindexed_rows: int
+    coverage: float
     size_bytes: int
+    size_human: str
 
 
 class VersionInfo(Result):
@@ -81,8 +88,12 @@ class StoredDocument(Result):
 
 
 class StoredDocumentList(Page):
+    """``document_count``: of the whole database; ``total``: of those that the filter lets through."""
+
     database: str
+    path: str
     document_count: int
+    filter: str | None
     documents: list[StoredDocument]
 
 
@@ -90,9 +101,27 @@ class VacuumResult(Result):
     database: str
     status: str
     size_before_bytes: int
+    size_before_human: str
     size_after_bytes: int
+    size_after_human: str
     space_freed_bytes: int
+    space_freed_human: str
     versions_removed: int
+    seconds: float
+
+
+class DatabaseDropped(Result):
+    """``sources``: their next sync fills it again; ``batches``: those would with their next start."""
+
+    dry_run: bool
+    database: str
+    message: str
+    documents: int
+    chunks: int
+    space_freed_bytes: int
+    space_freed_human: str
+    sources: list[str]
+    batches: list[str]
     seconds: float
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from docmill.domain.events import now
 from docmill.domain.jobs import ArtifactRef, Failure
+from docmill.stores.queries import asking_key
 from docmill.stores.state import catalogue
 from docmill.stores.state.database import Transaction
 from docmill.stores.state.logs import log as log  # the engine's writing calls it beside the others
@@ -73,6 +74,12 @@ def forget_database(tx: Transaction, database: str) -> int:
         " AND state = 'stored'",
         [now(), database],
     )
+
+
+def forget_rows(tx: Transaction, database: str) -> None:
+    """The database is gone for good, and no document has a row there."""
+    tx.run("DELETE FROM placement WHERE database = ?", [database])
+    tx.run("DELETE FROM home_meta WHERE key = ?", [asking_key(database)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _writes(moves: Sequence[Move]) -> Iterator[tuple[Move, tuple[Trigger, ...], 
         if move.entity is Entity.STEP:
             of_step[move.id].append(move)
     for move in moves:
-        both = of_step[move.id] if move.entity is Entity.STEP else ()
+        both = of_step[move.id] if move.entity is Entity.STEP else [move]
         if [each.trigger for each in both] != [Trigger.START, Trigger.FINISH]:
             yield move, (move.trigger,), move.fields
         elif move is both[0]:
