@@ -1,4 +1,4 @@
-"""The ``docmill`` command. Worker processes import this module again, so it must not import anything by itself."""
+"""The ``docmill`` command. What it imports it imports as it goes, so that what comes first is done first."""
 
 
 def main() -> None:

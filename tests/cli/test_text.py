@@ -335,7 +335,15 @@ SAMPLES = {
     ),
     "search nothing": r.SearchResult(query="x", mode="fts", database="default", hits=[], seconds=0.1),
     "export": r.ExportResult(
-        format="csv", database="default", batch_id=None, path="/o.csv", rows=1, size_bytes=2048, fields=["uri"]
+        format="csv",
+        database="default",
+        batch_id=None,
+        path="/o.csv",
+        rows=1,
+        documents=1,
+        size_bytes=2048,
+        fields=["uri"],
+        report="/o.csv.report.json",
     ),
     "databases": r.DatabaseList(
         lancedb_dir="/h/lancedb",

@@ -232,3 +232,24 @@ def test_what_sqlalchemy_wraps_is_looked_into():
 def test_our_own_errors_pass_unchanged():
     error = DefinitionError("bad")
     assert boundary.translate(error) is error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["1", "--format", "papyrus"], "there are: "),
+        (["1", "--format", "lance"], "-o PATH"),
+        (["1", "--report"], "-o PATH"),
+        (["1", "-o", "x", "--format", "lance", "--compression", "zst"], "--compression zip"),
+        (["1", "-o", "x.lancedb.gz"], "--compression zip"),
+        (["1", "-o", "x.csv", "--replace"], None),
+        (["1", "--per-document", "x", "-o", "y"], None),
+        (["1", "--per-document", "x", "--no-text"], "--no-text"),
+        (["1", "--database", "default", "-o", "x"], "docmill export BATCH"),
+    ],
+)
+def test_exports_that_cannot_be_are_exit_2(arguments, hint, cli, home, tmp_path):
+    ran = cli("export", *arguments)
+    assert ran.code == 2
+    assert hint is None or hint in ran.err
+    assert not [each for each in tmp_path.iterdir() if each != home]

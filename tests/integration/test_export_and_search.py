@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Mill
-from docmill.errors import DatabaseNotFound, DefinitionError, ModelMismatch, NotAllowedError, NotFoundError, UsageError
+from docmill.errors import DatabaseNotFound, ModelMismatch, NotAllowedError, NotFoundError, UsageError
 from docmill.service import databases, exporting, home, searching
 from docmill.settings import build
 
@@ -99,7 +99,7 @@ def test_exports_that_are_refused(filled: Mill, tmp_path: Path) -> None:
         exporting.export(filled.settings, batch="1", database="default", output=str(tmp_path / "x"))
     with pytest.raises(DatabaseNotFound):
         exporting.export(filled.settings, database="no-such", output=str(tmp_path / "x"))
-    with pytest.raises(DefinitionError):
+    with pytest.raises(UsageError):
         exporting.export(filled.settings, batch="1", format="papyrus", output=str(tmp_path / "x"))
     assert list(tmp_path.iterdir()) == []
 

@@ -22,7 +22,8 @@ _Part = tuple[str, str] | tuple[str, str, str]
 _PARTS: tuple[_Part, ...] = (
     ("everyday", "init sync"),
     ("search", "search show"),
-    ("everyday", "status export"),
+    ("everyday", "status"),
+    ("exporting", "export"),
     ("plan", "plan why"),
     ("watch", "watch"),
     ("batch", "batch.group", BATCHES),

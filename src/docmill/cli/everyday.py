@@ -1,20 +1,16 @@
-"""``init``, ``sync``, ``status`` and ``export``: what most people need, beside ``search``."""
+"""``init``, ``sync`` and ``status``: what most people need, beside ``search`` and ``export``."""
 
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docmill.cli.help import names_of
 from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import (
     AllowMassDelete,
     Checksum,
     Exclude,
     FailOnDegraded,
-    Filter,
     Folders,
     Include,
     NoPrune,
@@ -30,12 +26,6 @@ if TYPE_CHECKING:
 
 PANEL = "Everyday"
 commands = typer.Typer()
-
-
-class Format(StrEnum):
-    JSONL = "jsonl"
-    JSON = "json"
-    CSV = "csv"
 
 
 @command(commands, "init", panel=PANEL, example="docmill init\ndocmill init ~/library --json")
@@ -153,65 +143,3 @@ def status(
     if batch is None:
         return batches.home_status(invocation.settings())
     return batches.status(invocation.settings(), batch)
-
-
-@command(
-    commands,
-    "export",
-    panel=PANEL,
-    libraries=True,
-    example="docmill export papers -o papers.jsonl\ndocmill export --database default --format csv | head",
-)
-def export(
-    invocation: Invocation,
-    *,
-    batch: Annotated[
-        str | None, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option("--database", "-d", metavar="NAME", show_default=False, help="All of a database instead."),
-    ] = None,
-    filter: Filter = None,  # noqa: A002 - the option's name
-    format: Annotated[  # noqa: A002 - the option's name
-        Format, typer.Option("--format", "-f", metavar=names_of(Format), help="How it is written.")
-    ] = Format.JSONL,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where it goes; - is stdout.")] = "-",
-    include_embeddings: Annotated[bool, typer.Option("--include-embeddings", help="The vectors too.")] = False,
-    include_metadata: Annotated[bool, typer.Option("--include-metadata", help="The documents' metadata too.")] = False,
-) -> "Result | None":
-    """Write stored passages to a file or to stdout.
-
-    On stdout they are the data, so that --json, which describes the export, needs a file.
-    """
-    from docmill.errors import UsageError
-    from docmill.service import exporting
-
-    to_stdout = output == "-"
-    if to_stdout and invocation.json:
-        raise UsageError("--json would mix its document into the exported data", hint="name a file: -o FILE")
-    try:
-        result = exporting.export(
-            invocation.settings(),
-            batch=batch,
-            database=database,
-            filter=filter,
-            format=format.value,
-            output=output,
-            include_embeddings=include_embeddings,
-            include_metadata=include_metadata,
-        )
-    except BrokenPipeError:  # whoever read it, such as head, has had enough
-        if not to_stdout:
-            raise
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-        return None
-    if not to_stdout:
-        return result
-    if not invocation.quiet and sys.stderr.isatty():
-        from docmill.cli.console import safe
-
-        sys.stderr.write(f"exported {result.rows:,} chunks of {safe(result.database)}\n")
-    return None

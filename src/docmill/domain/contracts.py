@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from docmill.domain.deadline import Deadline
 from docmill.domain.documents import Chunk, ParsedDocument
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from docmill.domain.params import ChunkParams, EmbedParams, ParseParams, StepParams
@@ -158,11 +159,96 @@ class Enricher(Protocol):
         ...
 
 
-class Exporter(Protocol):
-    """Writes rows as they come. ``suffix`` is the usual file ending, with the dot."""
+@dataclass(frozen=True, slots=True)
+class ExportedDocument:
+    """A document as it stands in a database. Times are UTC ISO-8601; ``content_hash`` is of the file's bytes.
+
+    passages: its rows, as :meth:`Export.rows` gives them, in its order; those that a filter let through.
+    """
+
+    document_id: str
+    uri: str
+    source: str
+    title: str | None
+    type: str
+    version: int
+    content_hash: str
+    chunk_count: int
+    created_at: str
+    updated_at: str
+    metadata: dict[str, Any]
+    passages: tuple[dict[str, Any], ...]
+
+
+class Export(Protocol):
+    """What an exporter is given: passages and documents of one database, as one published version has them.
+
+    Each iterator begins anew when it is asked for again, and gives the same in the same order: that of the database.
+    None keeps more in memory than a few thousand rows, or the rows of one document.
+
+    fields: the columns of the passages, in order; docs/export.md says which there are.
+    schema: the same as an Arrow schema: ``embedding`` is a fixed_size_list of ``model.dimension`` float32, ``headings``
+            a list of strings, ``metadata`` JSON text; of the others, numbers are int32 and all else is text.
+    """
+
+    database: str
+    model: ModelInfo
+    fields: tuple[str, ...]
+    schema: pa.Schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The passages, as Arrow batches of ``schema``.
+
+        LanceDB reads them: one that is given this iterator itself, to store it, would wait for its own answer for ever.
+        """
+        ...
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The passages, with ``fields`` as keys. ``metadata`` is a dict, ``embedding`` a list of floats."""
+        ...
+
+    def documents(self) -> Iterator[ExportedDocument]:
+        """The documents that the passages are of, with these; and, where nothing is filtered, those without any."""
+        ...
+
+    def text(self, document: ExportedDocument) -> str:
+        """The whole text of a document, as it was parsed: ``char_start`` and ``char_end`` of passages count in it."""
+        ...
+
+    def markdown(self, document: ExportedDocument) -> str:
+        """The same with what Markdown marks: headings, and the header rows of tables."""
+        ...
+
+
+class FileExporter(Protocol):
+    """Writes one file, as the rows come, to a binary stream that cannot seek: a compressor, a pipe, or the file.
+
+    suffix: the usual file ending, with the dot.
+    needs:  fields that it cannot do without; it is given them whatever a person chose.
+    """
 
     suffix: str
+    folder: Literal[False]
+    needs: tuple[str, ...]
 
-    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
-        """Write ``rows`` to ``path``; return how many there were. ``fields`` names the columns, in order."""
+    def write(self, export: Export, stream: IO[bytes]) -> int:
+        """Write the passages; return how many there were. Leaves the stream open."""
         ...
+
+
+class FolderExporter(Protocol):
+    """Writes a folder of files, such as a database. ``suffix`` and ``needs`` are as for files."""
+
+    suffix: str
+    folder: Literal[True]
+    needs: tuple[str, ...]
+
+    def write(self, export: Export, folder: Path) -> int:
+        """Fill ``folder``, which is there and empty; return how many passages there were.
+
+        The folder gets its name when this has returned, so nobody sees it half filled.
+        """
+        ...
+
+
+Exporter = FileExporter | FolderExporter

@@ -15,7 +15,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import get_context, spawn
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -28,6 +28,7 @@ from docmill.engine.printed import Printed
 START_SECONDS = 300.0  # by then the largest model has been read from the slowest disk
 BEGIN_SECONDS = 15.0  # it has nothing else to do; another that takes its place costs nothing
 READY, _BEGUN = b"ready", b"begun"
+NAME = "docmill-worker"
 context = get_context("spawn")
 living: set[WorkerProcess] = set()  # of all pools
 
@@ -216,6 +217,22 @@ def killings_for_memory() -> int:
     except OSError:
         return 0
     return int(found[1]) if found else 0
+
+
+def _without_main() -> None:
+    """Have a worker not run the main module of the program again, as spawned processes do.
+
+    It needs nothing of it; and where a program calls ``sync`` on its top level, the worker would call it as well.
+    """
+    prepared = spawn.get_preparation_data
+
+    def data(name: str) -> dict[str, Any]:
+        return {key: value for key, value in prepared(name).items() if name != NAME or not key.startswith("init_main")}
+
+    spawn.get_preparation_data = data
+
+
+_without_main()
 
 
 # ---- the other side: what runs in the process ------------------------------------------------------------------------

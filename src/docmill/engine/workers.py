@@ -154,7 +154,7 @@ class Workers:
         """Start a process and wait until it is ready."""
         ours, theirs = context.Pipe()
         hears, prints = context.Pipe(duplex=False)
-        process = context.Process(target=serve, args=(theirs, prints, *self._start), name="docmill-worker")
+        process = context.Process(target=serve, args=(theirs, prints, *self._start), name=worker_process.NAME)
         worker = WorkerProcess(process, ours, Printed(hears))
         try:
             with theirs, prints, _processes:

@@ -7,13 +7,14 @@ only; in files and pipes text keeps the marks that right-to-left scripts need. J
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import IO, Any, Literal
 
+from docmill.domain.contracts import Export
 from docmill.domain.terminal import safe_lines
 
 # OWASP, CSV injection: a cell that begins with one of these, of full width too, is a formula; so may be one that begins
@@ -26,15 +27,20 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 class CsvExporter:
     suffix = ".csv"
+    folder: Literal[False] = False
+    needs: tuple[str, ...] = ()
 
-    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
-        count = 0
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            shown = safe_lines if stream.isatty() else _without_controls
-            writer = csv.writer(stream)
-            writer.writerow([_cell(field, shown) for field in fields])
-            for count, row in enumerate(rows, start=1):  # noqa: B007 - the count of the last row is the answer
-                writer.writerow([_cell(row[field], shown) for field in fields])
+    def write(self, export: Export, stream: IO[bytes]) -> int:
+        shown = safe_lines if stream.isatty() else _without_controls
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        try:
+            writer = csv.writer(text)
+            writer.writerow([_cell(field, shown) for field in export.fields])
+            count = 0
+            for count, row in enumerate(export.rows(), start=1):  # noqa: B007 - the count of the last row is the answer
+                writer.writerow([_cell(value, shown) for value in row.values()])
+        finally:
+            text.detach()  # it would close the stream else, which is not ours
         return count
 
 

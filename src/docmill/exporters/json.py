@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import IO, Literal
 
+from docmill.domain.contracts import Export
 from docmill.domain.terminal import json_text
 
 
 class JsonExporter:
     suffix = ".json"
+    folder: Literal[False] = False
+    needs: tuple[str, ...] = ()
 
-    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
+    def write(self, export: Export, stream: IO[bytes]) -> int:
+        stream.write(b"[")
         count = 0
-        with path.open("w", encoding="utf-8") as stream:
-            stream.write("[")
-            for count, row in enumerate(rows, start=1):
-                stream.write(",\n" if count > 1 else "\n")
-                stream.write(json_text({field: row[field] for field in fields}))
-            stream.write("\n]\n")
+        for count, row in enumerate(export.rows(), start=1):
+            stream.write(b",\n" if count > 1 else b"\n")
+            stream.write(json_text(row).encode())
+        stream.write(b"\n]\n")
         return count
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import IO, Literal
 
+from docmill.domain.contracts import Export
 from docmill.domain.terminal import json_text
 
 
 class JsonLinesExporter:
     suffix = ".jsonl"
+    folder: Literal[False] = False
+    needs: tuple[str, ...] = ()
 
-    def write(self, rows: Iterator[dict[str, Any]], path: Path, fields: Sequence[str]) -> int:
+    def write(self, export: Export, stream: IO[bytes]) -> int:
         count = 0
-        with path.open("w", encoding="utf-8") as stream:
-            for count, row in enumerate(rows, start=1):  # noqa: B007 - the count of the last row is the answer
-                stream.write(json_text({field: row[field] for field in fields}) + "\n")
+        for count, row in enumerate(export.rows(), start=1):  # noqa: B007 - the count of the last row is the answer
+            stream.write(json_text(row).encode() + b"\n")
         return count
 
 

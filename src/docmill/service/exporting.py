@@ -1,38 +1,43 @@
-"""Gets stored passages out of a database, row by row, into a file that is whole or absent."""
+"""Gets stored passages out of a database, as they come, into a file or a folder that is whole or absent."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from docmill import registry
 from docmill.domain import filter_grammar
 from docmill.domain.contracts import Exporter
 from docmill.domain.results import ExportResult
-from docmill.errors import StorageError, UsageError
-from docmill.service import filtering
+from docmill.errors import UsageError
+from docmill.service import export_writing, filtering
+from docmill.service.export_writing import REPORT, Chosen, Target
 from docmill.settings import Settings, find_home
-from docmill.stores import outputs, reading
+from docmill.stores import document_queries
+from docmill.stores.compression import ENDINGS
+from docmill.stores.published import Published
 from docmill.stores.queries import reading as reading_state
-from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope
+from docmill.stores.reading import Database
 
 FIELDS = (
     "uri",
     "source",
     "title",
+    "type",
+    "position",
     "text",
     "char_start",
     "char_end",
     "page_start",
     "page_end",
     "headings",
+    "tokens",
     "chunk_id",
     "document_id",
+    "embedding",
+    "metadata",
 )
-_DOCUMENTS_AT_ONCE = 500
+PER_DOCUMENT = "markdown"  # the exporter of ``per_document``
+_DEFAULT = "jsonl"
 
 
 def export(
@@ -41,85 +46,105 @@ def export(
     batch: str | None = None,
     database: str | None = None,
     filter: str | None = None,  # noqa: A002 - the option's name
-    format: str = "jsonl",  # noqa: A002 - the option's name
+    format: str | None = None,  # noqa: A002 - the option's name
     output: str | None = None,
+    per_document: str | None = None,
     include_embeddings: bool = False,
     include_metadata: bool = False,
+    include_text: bool = True,
+    compression: str | None = None,
+    report: bool = False,
+    replace: bool = False,
 ) -> ExportResult:
     """The passages of a batch's documents, or of a database; ``filter``: as in search. ``output``: a path, or ``-``.
 
-    Raises UsageError, BatchNotFound, DatabaseNotFound.
+    ``format`` and ``compression`` follow from the ending of ``output`` where they are not named. ``per_document``: a
+    folder for a Markdown and a JSON file of each document. ``replace``: a folder of an earlier export is replaced.
+
+    Raises UsageError, BatchNotFound, DatabaseNotFound, AlreadyExists, StorageError.
     """
     if (batch is None) == (database is None):
         raise UsageError("name a batch or a database", hint="docmill export BATCH, or docmill export --database NAME")
+    if per_document is not None:
+        if output not in (None, "-") or format is not None:
+            raise UsageError("--per-document names its folder itself, and takes no --output and no --format")
+        output, format = per_document, PER_DOCUMENT  # noqa: A001 - the option's name
+    target = _target(output, format, compression, report=report, replace=replace)
+    fields = _fields(target, embeddings=include_embeddings, metadata=include_metadata, text=include_text)
     wanted = filter_grammar.parse(filter) if filter is not None else None
     home = find_home(settings)
-    exporter: Exporter = registry.load("exporters", format)
-    name, scopes, batch_id = _scopes(home, batch, database)
-    opened = Database(home, name)
-    if wanted is not None:
-        narrowed = filtering.condition(opened, wanted)
-        scopes = [replace(each, filter=narrowed) for each in scopes]
-    fields = [*FIELDS, *(["embedding"] if include_embeddings else []), *(["metadata"] if include_metadata else [])]
-    rows = _rows(opened, fields, scopes)
-    if output is None or output == "-":
-        count = exporter.write(rows, Path("/dev/stdout"), fields)
-        return ExportResult(
-            format=format, database=name, batch_id=batch_id, path=None, rows=count, size_bytes=None, fields=fields
-        )
-    path = Path(output).expanduser().absolute()
-    count = _write_whole(exporter, rows, path, fields, home)
-    return ExportResult(
-        format=format,
-        database=name,
-        batch_id=batch_id,
-        path=str(path),
-        rows=count,
-        size_bytes=path.stat().st_size,
-        fields=fields,
+    chosen = _chosen(home, batch, database)
+    published = Published(
+        home,
+        Database(home, chosen.database),
+        fields,
+        document_ids=chosen.document_ids,
+        narrow=None if wanted is None else lambda documents: filtering.condition_among(documents, wanted),
     )
+    written = export_writing.write(target, published, home)
+    result = ExportResult(
+        format=target.format,
+        database=chosen.database,
+        batch_id=chosen.batch_id,
+        path=str(target.path) if target.path else None,
+        rows=written.rows,
+        documents=published.document_count,
+        size_bytes=written.size_bytes if target.path else None,
+        fields=list(fields),
+        compression=target.compression,
+        report=f"{target.path}{REPORT}" if report else None,
+    )
+    if result.report:
+        export_writing.write_report(home, Path(result.report), result, published, chosen, written, filter)
+    return result
 
 
-def _scopes(home: Path, batch: str | None, database: str | None) -> tuple[str, list[Scope], int | None]:
-    """The database, and filters that together select the rows; the ids of a batch's documents go in portions."""
+def _target(output: str | None, format_: str | None, compression: str | None, *, report: bool, replace: bool) -> Target:
+    path = None if output is None or output == "-" else Path(output).expanduser().absolute()
+    if path is not None and compression is None:
+        compression = next((how for how, ending in ENDINGS.items() if path.name.endswith(ending)), None)
+    if compression not in (None, *ENDINGS):
+        raise UsageError(f"no compression {compression!r}", hint=f"there are: {', '.join(ENDINGS)}")
+    format_ = format_ or _format_of(path, compression)
+    if format_ not in registry.names("exporters"):
+        error = registry.unknown("exporters", format_)
+        raise UsageError(error.message.replace("plug-in", "format", 1), hint=error.hint)
+    exporter: Exporter = registry.load("exporters", format_)
+    if path is None and (exporter.folder or report):
+        what = f"{format_} is written as a folder" if exporter.folder else "a report lies beside a file"
+        raise UsageError(f"{what}, which stdout cannot be", hint="name a place: -o PATH")
+    if exporter.folder and compression in ("gz", "zst"):
+        raise UsageError(f"{format_} is written as a folder, which {compression} cannot hold", hint="--compression zip")
+    if replace and not exporter.folder:
+        raise UsageError("--replace is for folders; a file is replaced in any case")
+    return Target(path, format_, exporter, compression, report, replace)
+
+
+def _format_of(path: Path | None, compression: str | None) -> str:
+    """By the ending of the file, before that of its compression; else JSON Lines."""
+    if path is None:
+        return _DEFAULT
+    name = path.name.removesuffix(ENDINGS[compression]) if compression else path.name
+    by_suffix = {registry.load("exporters", each).suffix: each for each in registry.names("exporters")}
+    return by_suffix.get(Path(name).suffix or "none", _DEFAULT)
+
+
+def _fields(target: Target, *, embeddings: bool, metadata: bool, text: bool) -> tuple[str, ...]:
+    needs = target.exporter.needs
+    if not text and "text" in needs:
+        raise UsageError(f"{target.format} cannot be without text", hint="leave out --no-text")
+    left_out = {
+        name for name, wanted in (("embedding", embeddings), ("metadata", metadata), ("text", text)) if not wanted
+    }
+    return tuple(field for field in FIELDS if field in needs or field not in left_out)
+
+
+def _chosen(home: Path, batch: str | None, database: str | None) -> Chosen:
     if batch is None:
         assert database is not None
-        return database, [Scope()], None
-    with reading_state(home) as queries:
+        return Chosen(database)
+    with reading_state(home) as queries, queries.snapshot():
         row = queries.batch(batch)
         group = queries.newest_group(row["id"])
-        ids = [each[0] for each in queries.rows("SELECT id FROM document WHERE batch_id = ? ORDER BY uri", [row["id"]])]
-    parts = [tuple(ids[start : start + _DOCUMENTS_AT_ONCE]) for start in range(0, len(ids), _DOCUMENTS_AT_ONCE)]
-    return group["database"] if group else "default", [Scope(document_ids=part) for part in parts], row["id"]
-
-
-def _rows(opened: Database, fields: list[str], scopes: list[Scope]) -> Iterator[dict[str, Any]]:
-    chunks = opened.table(CHUNKS)
-    if chunks is None:
-        return
-    metadata = _metadata(opened) if "metadata" in fields else {}
-    stored = {"embedding": "vector"}
-    columns = [stored.get(field, field) for field in fields if field != "metadata"]
-    for scope in scopes:
-        for row in reading.rows_of(chunks, columns, scope):
-            if "embedding" in fields:
-                row["embedding"] = row.pop("vector")
-            if "metadata" in fields:
-                row["metadata"] = metadata.get(row["document_id"], {})
-            yield {field: row[field] for field in fields}
-
-
-def _metadata(opened: Database) -> dict[str, Any]:
-    table = opened.table(DOCUMENTS)
-    if table is None:
-        return {}
-    rows = reading.rows_of(table, ["document_id", "metadata"], Scope())
-    return {row["document_id"]: json.loads(row["metadata"]) for row in rows}
-
-
-def _write_whole(exporter: Exporter, rows: Iterator[dict[str, Any]], path: Path, fields: list[str], home: Path) -> int:
-    try:
-        with outputs.whole(path, home) as unfinished:
-            return exporter.write(rows, unfinished, fields)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
+        ids = [each["id"] for each in document_queries.all_of_batch(queries, row["id"])]
+    return Chosen(group["database"] if group else "default", ids, row["id"], row["name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from docmill.domain import filters
 from docmill.domain.filters import Condition, Node, Predicate
@@ -16,13 +17,17 @@ def condition(database: Database, node: Node, fields: Mapping[str, str] = filter
 
     Raises UsageError where a test of metadata selects more documents than a condition can name.
     """
-    return filters.condition(node, lambda test: _documents_where(database, test), fields)
+    return filters.condition(node, lambda test: _documents_where(database.table(DOCUMENTS), test), fields)
 
 
-def _documents_where(database: Database, test: Predicate) -> list[str]:
+def condition_among(documents: Any, node: Node) -> Condition:
+    """The same for documents in a table that was opened before."""
+    return filters.condition(node, lambda test: _documents_where(documents, test), filters.FIELDS)
+
+
+def _documents_where(table: Any, test: Predicate) -> list[str]:
     """Passages hold no metadata, so it is looked up among the documents, at the version that readers see."""
     assert test.key is not None
-    table = database.table(DOCUMENTS)
     if table is None:
         return []
     said = dict(reading.metadata_values(table, test.key))

@@ -83,10 +83,12 @@ class Searcher:
         # Importing the model's libraries takes about as long as importing LanceDB: the one is done beside the other.
         warming = _warm_up() if model else None
         self._home = home
-        self.database = Database(home, database)
-        self.table = self.database.table(CHUNKS)
-        if warming:
-            warming.join()
+        try:
+            self.database = Database(home, database)
+            self.table = self.database.table(CHUNKS)
+        finally:  # also where there is no such database: a program that ends during an import is aborted
+            if warming:
+                warming.join()
         self._session: EmbeddingSession | None = None
         self._tokenizer: Tokenizer | None = None
         self._condition = lru_cache(maxsize=64)(

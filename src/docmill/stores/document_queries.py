@@ -138,19 +138,25 @@ class Parsed:
 
 def parsed(queries: Queries, row: Row) -> Parsed:
     """Of a document's row."""
-    runs = queries.rows(
-        "SELECT s.step_key, s.status, r.content_hash, g.pipeline FROM run r JOIN run_group g ON g.id = r.run_group_id"
-        " JOIN run_step s ON s.run_id = r.id AND s.type = 'parse' WHERE r.document_id = ? ORDER BY r.id DESC",
-        [row["id"]],
-    )
-    hash_ = row["content_hash"]
-    keys = [each["step_key"] for each in runs if each["content_hash"] == hash_ and each["status"] == "completed"]
-    refs = [ref for key in keys if key and (ref := _artifact(queries, key)) is not None]
+    output = parsed_output(queries, row["id"], row["content_hash"])
+    sql = "SELECT g.pipeline FROM run r JOIN run_group g ON g.id = r.run_group_id WHERE r.document_id = ?"
+    pipeline = queries.value(f"{sql} ORDER BY r.id DESC LIMIT 1", [row["id"]])
     return Parsed(
-        refs[0] if refs else None,
-        _artifact(queries, assets_key(refs[0].step_key)) if refs else None,
-        _password_file(runs[0]["pipeline"], row["profile"]) if runs else None,
+        output,
+        _artifact(queries, assets_key(output.step_key)) if output else None,
+        _password_file(pipeline, row["profile"]) if pipeline is not None else None,
     )
+
+
+def parsed_output(queries: Queries, document_id: str, content_hash: str) -> ArtifactRef | None:
+    """What parsing gave last of one content of a document, where it is kept."""
+    steps = queries.rows(
+        "SELECT s.step_key FROM run r JOIN run_step s ON s.run_id = r.id AND s.type = 'parse'"
+        " WHERE r.document_id = ? AND r.content_hash = ? AND s.status = 'completed' ORDER BY r.id DESC",
+        [document_id, content_hash],
+    )
+    refs = (_artifact(queries, step["step_key"]) for step in steps if step["step_key"])
+    return next((ref for ref in refs if ref is not None), None)
 
 
 def _artifact(queries: Queries, step_key: str) -> ArtifactRef | None:

@@ -1,21 +1,29 @@
-"""Files that a person has asked for, outside the home: whole or absent, readable by whom the person wants.
+"""Files and folders that a person has asked for, outside the home: whole or absent, readable by whom the person wants.
 
 A file that is there is replaced, and keeps its permissions; a link is replaced, and what it points to is left alone.
-Devices, pipes and sockets are written to, as nothing else can be done with them.
+Devices, pipes and sockets are written to, as nothing else can be done with them. A folder that is there is replaced
+only where that was asked for, and only if it carries the mark of one that was written here.
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import glob
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from docmill import privacy
-from docmill.errors import UsageError
+from docmill.errors import AlreadyExists, UsageError
+
+MARK = "docmill-export.json"
+_TOKEN_BYTES = 6
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
 @contextmanager
@@ -31,16 +39,72 @@ def whole(path: Path, home: Path | None, *, private: bool = False) -> Iterator[P
         yield path
         return
     mode = _mode(path)
-    unfinished = path.with_name(_unfinished_name(path.name[:100], secrets.token_hex(6)))
     kept = mode & 0o777 if mode is not None and not path.is_symlink() else privacy.file_mode()
-    # Exclusive, so that nobody can have put a link there, in a folder that others may write to.
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
+    with _unfinished(path, folder=False) as unfinished:
         yield unfinished
         unfinished.chmod(0o600 if private else kept)
+        _fsync(unfinished)
         unfinished.replace(path)
+
+
+@contextmanager
+def whole_folder(path: Path, home: Path, *, replace: bool = False) -> Iterator[Path]:
+    """The same for a folder, which is empty at first. Raises AlreadyExists for what must not be replaced."""
+    require_outside(path, home)
+    refuse_taken(path, replace=replace)
+    with _unfinished(path, folder=True) as unfinished:
+        yield unfinished
+        for each in (unfinished, *unfinished.rglob("*")):
+            privacy.open_up(each)
+        refuse_taken(path, replace=replace)  # it took a while
+        if not path.is_dir() or not any(path.iterdir()):
+            unfinished.rename(path)
+        elif not _exchange(unfinished, path):
+            old = unfinished.with_suffix(".old")  # for an instant this is all that there is
+            path.rename(old)
+            unfinished.rename(path)
+            shutil.rmtree(old)
+
+
+@contextmanager
+def passing_folder(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` that is gone when the block has ended, for what has to lie somewhere in between."""
+    with _unfinished(path, folder=True) as unfinished:
+        yield unfinished
+
+
+def refuse_taken(path: Path, *, replace: bool) -> None:
+    """AlreadyExists where something is at ``path`` that a folder must not take the place of."""
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise AlreadyExists(f"{path} is there and is not a folder", hint="choose another place with -o")
+    if not any(path.iterdir()):
+        return
+    if not (path / MARK).is_file():
+        raise AlreadyExists(f"{path} has files that no export has written", hint="choose another place with -o")
+    if not replace:
+        raise AlreadyExists(f"{path} holds an export already", hint="--replace puts the new one in its place")
+
+
+@contextmanager
+def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
+    """A new file or folder beside ``path``, private, locked while it is written, and gone afterwards."""
+    _remove_left(path)
+    unfinished = _beside(path)
+    # Exclusive, so that nobody can have put a link there, in a folder that others may write to.
+    if folder:
+        unfinished.mkdir(mode=0o700)
+    else:
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    lock = os.open(unfinished, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks: then nobody can tell that this one is left
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield unfinished
     finally:
-        unfinished.unlink(missing_ok=True)
+        _remove(unfinished)
+        os.close(lock)
 
 
 def is_replaceable(path: Path) -> bool:
@@ -57,11 +121,53 @@ def require_outside(path: Path, home: Path) -> None:
 
 def unfinished_pattern(path: Path) -> str:
     """A glob pattern of what is beside ``path`` while it is written, and stays there where somebody dies over it."""
-    return _unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 12)
+    return _unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)
 
 
 def _unfinished_name(name: str, token: str) -> str:
     return f".{name}.{token}.new"
+
+
+def _remove_left(path: Path) -> None:
+    """What one that was killed has left, which nobody holds a lock on any more."""
+    with suppress(OSError):
+        for each in path.parent.glob(unfinished_pattern(path)):
+            if not each.is_symlink():
+                lock = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _remove(each)
+                finally:
+                    os.close(lock)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Have two folders change names at once; False where the system or its file system cannot. Linux can."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        return False
+    done: int = renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+    return done == 0
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(_unfinished_name(path.name[:100], secrets.token_hex(_TOKEN_BYTES)))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _mode(path: Path) -> int | None:

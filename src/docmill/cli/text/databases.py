@@ -117,9 +117,11 @@ def _(result: DatabaseDropped, view: View) -> list[RenderableType]:  # noqa: ARG
 
 @render.register
 def _(result: ExportResult, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    what = f"{count(result.rows, 'chunk')} of {count(result.documents, 'document')} in {safe(result.database)}"
     where = f" to {safe(result.path)}" if result.path else ""
     how_large = f", {size(result.size_bytes)}" if result.size_bytes is not None else ""
-    return [Text(f"exported {count(result.rows, 'chunk')} of {safe(result.database)}{where}{how_large}")]
+    report = [Text(f"report: {safe(result.report)}")] if result.report else []
+    return [Text(f"exported {what}{where}{how_large}"), *report]
 
 
 def _stored(info: TableInfo) -> str:

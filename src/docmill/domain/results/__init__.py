@@ -138,6 +138,9 @@ if TYPE_CHECKING:
         AnsweredQuery,
         Citation,
         ContextResult,
+        ExportedFile,
+        ExportedModel,
+        ExportReport,
         ExportResult,
         Hit,
         Neighbour,
@@ -252,7 +255,10 @@ __all__ = [
     "Durations",
     "EmbeddingsInfo",
     "EngineHolder",
+    "ExportReport",
     "ExportResult",
+    "ExportedFile",
+    "ExportedModel",
     "FileCounts",
     "FileList",
     "FileRecord",
@@ -411,8 +417,8 @@ _NAMES = {
         "SkippedSource SourceSync StatusWatched SyncResult WorkerResult"
     ),
     "searching": (
-        "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportResult Hit Neighbour QueriesResult "
-        "SearchResult UnansweredQuery"
+        "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportReport ExportResult ExportedFile "
+        "ExportedModel Hit Neighbour QueriesResult SearchResult UnansweredQuery"
     ),
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "showing": "DocumentText PassageShown PassageSpan VectorShown",
