@@ -33,6 +33,7 @@ _PARTS: tuple[_Part, ...] = (
     ("source", "source.group", BATCHES),
     ("following", "active logs events"),
     ("upkeep", "gc cleanup"),
+    ("verify", "verify"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

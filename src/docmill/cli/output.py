@@ -60,6 +60,7 @@ _ENDINGS: dict[str, Callable[[Any], int]] = {
     "WatchResult": _of_worker,
     "PlanResult": lambda plan: NOT_CLEAN if plan.over_budget else CLEAN,
     "SyncResult": _of_sync,
+    "VerifyResult": lambda verified: CLEAN if verified.clean else NOT_CLEAN,
     "RunResult": _of_run,
 }
 

@@ -39,6 +39,7 @@ _SUBJECTS = {
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
+    "verifying": "VerifyResult",
     "watching": "WatchResult",
 }
 _MODULES = {name: subject for subject, names in _SUBJECTS.items() for name in names.split()}
