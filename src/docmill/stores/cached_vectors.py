@@ -30,11 +30,7 @@ class CachedVectors:
                 return []
             said = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check(5)")]
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and (
-                "locked" in str(error) or "no such table" in str(error)
-            ):
-                return [] if "locked" in str(error) else ["it has not its table"]
-            return [str(error)]
+            return [] if "locked" in str(error) else [str(error)]
         return [] if said == ["ok"] else said
 
     def all(self) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -1,4 +1,4 @@
-"""What the files of a database were when they were written: a CRC-32 of each, in the text file ``checksums`` beside them.
+"""What the files of a database were when they were written: a CRC-32 of each, in the file ``checksums`` beside them.
 
 LanceDB's files are written once and never changed, and carry no checksum of their own: a bit that flips in them is read
 as another word or another number, and one in an index is not seen at all. So whoever writes a database notes its files

@@ -20,7 +20,7 @@ _FAILING = ("the disk reports an error", "check the disk before anything else is
 _DENIED = ("permission denied", "check who owns the file and its folder")
 _DAMAGED = (
     "it is damaged",
-    "restore it from a backup; without one, move it away: `docmill init` begins anew there and keeps embedded texts",
+    "restore it from a backup; without one, `docmill verify --repair` mends it, or makes it anew and embeds nothing",
 )
 _UNOPENED = ("it cannot be opened", "check who owns it and its folder")
 

@@ -67,7 +67,7 @@ class _Fault:
 
 @dataclass(slots=True)
 class Diagnosis:
-    """``again``: documents to be stored again, ``remake``: those with an output that is to be computed again, where their
+    """``again``: documents to be stored again, ``remake``: those with an output that is to be computed again, if their
     file is still there, ``strays``: ids whose rows are to leave, all by database.
 
     ``rebuild``: databases to be filled anew, ``aside``: to be moved away, ``index``: to be indexed. ``outputs``: step

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from docmill.domain import identity
 from docmill.domain.jobs import ArtifactRef
@@ -115,6 +114,6 @@ def _marked(queries: Queries, database: str) -> set[str]:
     return {row[0] for row in queries.rows("SELECT document_id FROM placement WHERE database = ?", [database])}
 
 
-def same(found: Any, wanted: Any) -> bool:
-    """Of values as Arrow and JSON give them."""
-    return bool((list(found) if isinstance(found, (list, tuple)) else found) == wanted)
+def is_id(text: str) -> bool:
+    """Whether it can be a document's id. What cannot is rubble of a damaged file."""
+    return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)

@@ -1,4 +1,4 @@
-"""Checks state.db by itself: whether SQLite can read all of it, and whether its records lead to others that are there."""
+"""Checks state.db by itself: whether SQLite can read all of it, and its records lead to others that are there."""
 
 from __future__ import annotations
 

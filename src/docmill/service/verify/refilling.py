@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from docmill.domain import identity
 from docmill.errors import StorageError
 from docmill.service.verify import vectors
+from docmill.stores import lance
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.reading import CHUNKS, Database
 
@@ -23,7 +24,7 @@ def refill(home: Path, cache: EmbeddingCache, database: str, *, leave_out: Colle
     Raises StorageError where the database cannot be read to its end; what was read until then is kept.
     """
     added = 0
-    with lance_faults(database):
+    with lance.hushed(), lance_faults(database):
         opened = Database(home, database)
         fingerprint, chunks = opened.settings()["fingerprint"], opened.table(CHUNKS)
         if chunks is None:
@@ -50,7 +51,7 @@ def refill(home: Path, cache: EmbeddingCache, database: str, *, leave_out: Colle
 
 
 @contextlib.contextmanager
-def lance_faults(database: str):  # type: ignore[no-untyped-def] # a generator of nothing
+def lance_faults(database: str) -> Iterator[None]:
     """LanceDB panics over some damage, past Exception."""
     try:
         yield

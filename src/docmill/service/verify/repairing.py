@@ -28,7 +28,7 @@ from docmill.service.removing import open_store, remove_here
 from docmill.service.syncing import sync
 from docmill.service.verify import rebuilding, records
 from docmill.service.verify.diagnosis import Diagnosis
-from docmill.service.verify.expected import Pipelines
+from docmill.service.verify.expected import Pipelines, is_id
 from docmill.service.verify.refilling import refill
 from docmill.settings import Settings
 from docmill.stores.artifacts import ArtifactStore
@@ -132,8 +132,10 @@ class Repair:
     def _mark(self, found: Diagnosis) -> list[int]:
         """Make due what is to be stored again, and let go what does not belong there. Returns the new run groups."""
         with reading(self.home) as queries:
-            again = {name: found.again[name] | self._whose_file_is_there(queries, found.remake[name])
-                     for name in {*found.again, *found.remake}}  # fmt: skip
+            again = {
+                name: found.again[name] | found.strays[name] | self._whose_file_is_there(queries, found.remake[name])
+                for name in {*found.again, *found.strays, *found.remake}
+            }
             for name in found.rebuild:
                 sql = "SELECT document_id FROM placement WHERE database = ? AND state = 'stored'"
                 again[name] = {row[0] for row in queries.rows(sql, [name])}
@@ -151,12 +153,14 @@ class Repair:
         return {row[0] for row in rows if document_path(self.home, *row[1:]).is_file()}
 
     def _planned(self, queries: Queries, database: str, ids: Iterable[str]) -> list[_Planned]:
-        """By pipeline and batch, as they were settled; in a pipeline that nobody knows any more, as the batch runs now."""
+        """By pipeline and batch, as they were settled; where that is not known any more, as their batch was last stored
+        there. Documents that are not known, or never were to lie there, are left out.
+        """
         known = Pipelines(queries)
         parts: dict[tuple[str, int], list[str]] = defaultdict(list)
         rows = queries.rows(
-            "SELECT d.id, d.batch_id, p.settled_key FROM placement p JOIN document d ON d.id = p.document_id"
-            " WHERE p.database = ? AND d.state = 'active' AND d.id IN (SELECT value FROM json_each(?))",
+            "SELECT d.id, d.batch_id, p.settled_key FROM document d LEFT JOIN placement p ON p.document_id = d.id"
+            " AND p.database = ? WHERE d.state = 'active' AND d.id IN (SELECT value FROM json_each(?))",
             [database, json.dumps(list(ids))],
         )
         for row in rows:
@@ -194,10 +198,9 @@ def _write(state: State, found: Diagnosis, planned: list[_Planned]) -> list[int]
         for name in sorted(found.rebuild):
             settling.forget_database(tx, name)
         for each in planned:
-            for document_id in each.documents:
-                settling.unsettle(tx, document_id, each.database)
-        for name, ids in found.strays.items():
-            strays.mark_strays(tx, name, filter(_fits_a_filter, ids))
+            strays.mark_due(tx, each.database, each.documents)
+        for name, ids in found.strays.items():  # a mark that has just been made holds
+            strays.mark_strays(tx, name, filter(is_id, ids))
         strays.release_marks(tx)
         for each in planned:
             group_id = groups.create_group(tx, each.group, Selection(document_ids=each.documents))
@@ -210,7 +213,7 @@ def _write(state: State, found: Diagnosis, planned: list[_Planned]) -> list[int]
 
 
 def _mend_references(tx: Transaction) -> None:
-    """Records of work whose group or run has gone go too; a batch that documents need is made again, under its number."""
+    """Records of work whose group or run has gone go too; a batch that documents need is made again, by its number."""
     for table, batch_id, name in (
         *(("document", row[0], row[1]) for row in tx.rows("SELECT batch_id, source FROM document GROUP BY batch_id")),
         *(("source", row[0], row[1]) for row in tx.rows("SELECT batch_id, name FROM source")),
@@ -223,8 +226,3 @@ def _mend_references(tx: Transaction) -> None:
                 groups.create_batch(tx, {**sources.batch_row(name, "incremental"), "id": batch_id})
     tx.run("DELETE FROM run WHERE run_group_id NOT IN (SELECT id FROM run_group)")
     tx.run("DELETE FROM run_step WHERE run_id NOT IN (SELECT id FROM run)")
-
-
-def _fits_a_filter(document_id: str) -> bool:
-    """Others are rubble of a damaged file, and leave with the whole database."""
-    return len(document_id) == 32 and all(letter in "0123456789abcdef" for letter in document_id)

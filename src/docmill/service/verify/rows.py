@@ -16,8 +16,8 @@ from docmill.errors import DamagedArtifact, StorageError
 from docmill.service.recovery import is_lost
 from docmill.service.verify import vectors
 from docmill.service.verify.diagnosis import Diagnosis
-from docmill.service.verify.expected import Expected, Settled
-from docmill.stores import checksums, indexing, reading
+from docmill.service.verify.expected import Expected, Settled, is_id
+from docmill.stores import checksums, indexing, lance, reading
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.cached_vectors import CachedVectors
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope, text_hits, vector_hits
@@ -69,7 +69,8 @@ def _check(
                 found.add("DATABASE_FILE_DAMAGED", name, path)
                 found.rebuild.add(name)
     try:
-        faults = _Reader(home, name, expected, found, how).read()
+        with lance.hushed():
+            faults = _Reader(home, name, expected, found, how).read()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - LanceDB panics over some damage, past Exception
@@ -88,7 +89,7 @@ def _check(
             if document_id not in marked:
                 found.add(code, name, example)
                 found.strays[name].add(document_id)
-                if not _is_id(document_id):
+                if not is_id(document_id):
                     found.rebuild.add(name)
         elif document_id in steady:
             found.add(code, name, example)
@@ -313,7 +314,3 @@ def _says_what_is_known(row: dict[str, Any], settled: Settled) -> bool:
 def _batches(table: Any, columns: list[str], condition: str | None = None) -> Iterator[Any]:
     query = table.search().select(columns)
     yield from (query.where(condition) if condition else query).to_batches(batch_size=_BATCH)
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)

@@ -27,7 +27,8 @@ def sound(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which rows are finite and of length 1. ``vectors`` is ``(n, dimension)``."""
     with np.errstate(all="ignore"):
         squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return np.isfinite(squares) & (np.abs(squares - 1.0) <= _OFF_LENGTH)
+    good: NDArray[np.bool_] = np.isfinite(squares) & (np.abs(squares - 1.0) <= _OFF_LENGTH)
+    return good
 
 
 def is_sound(vector: bytes, dimension: int) -> bool:
