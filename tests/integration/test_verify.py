@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from docmill.errors import EngineBusy
 from docmill.service import home
 from docmill.service.removing import open_store
 from docmill.service.verify.command import verify
+from docmill.service.verify.diagnosis import FAULTS
 from docmill.stores import checksums
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.state import State
@@ -73,8 +76,10 @@ def repaired(mill: Mill) -> VerifyResult:
 
 
 def files(mill: Mill) -> dict[Path, tuple[int, int]]:
-    """All of the home but SQLite's own means of reading beside a writer."""
-    found = (path for path in mill.home.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm")))
+    """All of the home but locks, and SQLite's own means of reading beside a writer."""
+    found = (
+        path for path in mill.home.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm", ".lock"))
+    )
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in found}
 
 
@@ -162,7 +167,8 @@ def test_bytes_that_changed_behind_their_times_are_seen_by_checksum(used: Mill) 
     times = path.stat()
     path.write_bytes(path.read_bytes().replace(b"Notes 1", b"Nutes 1"))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    write(used, "UPDATE document SET ctime_ns = ? WHERE uri = 'note-001.md'", path.stat().st_ctime_ns)
+    now = path.stat().st_ctime_ns  # kernels keep this one; others may not
+    write(used, "UPDATE document SET ctime_ns = ?, hashed_at_ns = ? WHERE uri = 'note-001.md'", now, now + 10**9)
     assert look(used).clean
     assert codes(look(used, checksum=True)) == ["FOLDER_CHANGED"]
 
@@ -237,6 +243,29 @@ def test_where_row_and_cache_disagree_the_text_is_embedded_again(used: Mill) -> 
     result = repaired(used)
     assert (result.documents_stored, result.chunks_embedded) == (1, 1)
     assert [row["vector"] for row in used.rows()] == [row["vector"] for row in wanted]
+
+
+def test_what_lies_in_an_archive_is_unpacked_again(used: Mill) -> None:
+    with zipfile.ZipFile(used.folder / "packed.zip", "w") as packed:
+        packed.writestr("inside.md", "# Inside\n\nThis lies in an archive.\n")
+        packed.writestr("other.md", "# Other\n\nThis lies beside it.\n")
+    used.sync()
+    copies = [path for path in (used.home / "downloads").rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in copies}
+    copies[0].unlink()
+    copies[1].write_bytes(b"# Another\n")
+    assert codes(look(used)) == ["MEMBER_MISSING", "MEMBER_DAMAGED"]
+    assert repaired(used).chunks_embedded == 0
+    assert {path: path.read_bytes() for path in copies} == before
+    assert used.found("lies in an archive") == ["packed.zip!/inside.md"]
+
+
+def test_what_was_fetched_can_only_be_fetched_again(used: Mill) -> None:
+    write(used, "UPDATE document SET uri = 'https://example.org/a' WHERE uri = 'note-001.md'")
+    (used.folder / "note-001.md").unlink()
+    found = {each.code: each for each in look(used).findings}
+    assert found["FETCHED_MISSING"].hint == "docmill ingest https://example.org/a"
+    assert found["FETCHED_MISSING"].repair is None
 
 
 def test_an_index_that_is_missing_is_made(used: Mill) -> None:
@@ -320,3 +349,8 @@ def test_the_command(used: Mill, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*arguments, "--repair", "--quiet"]) == 0
     assert "repaired: all agrees now" in capsys.readouterr().out
     assert run([*arguments, "--no-such-option"]) == 2
+
+
+def test_every_finding_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "verify.md").read_text("utf-8")
+    assert re.findall(r"^\| `([A-Z_]+)` ", page, re.MULTILINE) == list(FAULTS)

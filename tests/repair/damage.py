@@ -72,6 +72,12 @@ def state_truncated(home: Path, dice: random.Random) -> str:
     return f"state.db cut to {size} bytes"
 
 
+def state_emptied(home: Path, dice: random.Random) -> str:
+    _without_log(home, "state.db")
+    (home / "state.db").write_bytes(b"")
+    return "state.db emptied"
+
+
 def database_removed(home: Path, dice: random.Random) -> str:
     shutil.rmtree(home / "lancedb" / DATABASE)
     return "database removed"
@@ -176,6 +182,7 @@ def _published(table: Any, said: str) -> str:
 CERTAIN: tuple[Damage, ...] = (
     state_removed,
     state_truncated,
+    state_emptied,
     database_removed,
     databases_and_state_removed,
     cache_and_state_removed,

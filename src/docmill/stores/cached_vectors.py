@@ -19,6 +19,8 @@ class CachedVectors:
         self._connection: sqlite3.Connection | None = None
         if path.is_file():
             self._connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=30.0)
+            if not self._has_table():  # an engine is making it
+                self.close()
 
     def faults(self, *, quick: bool) -> list[str]:
         """What SQLite finds wrong with the file. ``quick``: only whether it can be opened and has its table."""
@@ -48,6 +50,14 @@ class CachedVectors:
                 sql = f"SELECT text_key, vector FROM embedding WHERE text_key IN ({','.join('?' * len(part))})"  # noqa: S608 - question marks only
                 found.update(self._connection.execute(sql, part))
         return found
+
+    def _has_table(self) -> bool:
+        assert self._connection is not None
+        try:
+            found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'embedding'").fetchone()
+        except sqlite3.DatabaseError:
+            return True  # whatever is asked for will tell
+        return found is not None
 
     def close(self) -> None:
         if self._connection is not None:

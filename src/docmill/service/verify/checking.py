@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from docmill.service.verify import folders, outputs, records, vectors
+from docmill.service.verify import copies, folders, outputs, records, vectors
 from docmill.service.verify.diagnosis import Diagnosis
 from docmill.service.verify.expected import Expected
 from docmill.stores.queries import reading
@@ -37,6 +37,7 @@ def check(home: Path, scope: Scope, *, in_use: bool) -> Diagnosis:
         records.check_references(queries, found)
         records.check_marks(queries, found, in_use=in_use)
         outputs.check_artifacts(home, queries, expected, found, quick=scope.quick, in_use=in_use)
+        copies.check_copies(home, queries, found, quick=scope.quick, in_use=in_use)
         from docmill.service.verify import rows  # with it comes pyarrow
 
         how = rows.How(quick=scope.quick, vector_rows=scope.vector_rows, cache_readable=cache_readable, in_use=in_use)

@@ -8,6 +8,7 @@ from pathlib import Path
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.results import VerifyFinding, VerifyResult
 from docmill.errors import StorageError
+from docmill.service.following import POLL_SECONDS
 from docmill.service.holding import find_holder
 from docmill.service.verify.checking import Scope, check
 from docmill.service.verify.diagnosis import Diagnosis
@@ -15,6 +16,7 @@ from docmill.service.verify.records import STATE
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import reading
 
+_BEGINS_S = 2.0  # a command writes down what it wants done, and becomes the engine within this time
 _ROUNDS = 3  # what one repair brings to light, the next one mends: rows of a text that had to be embedded again
 
 
@@ -69,8 +71,13 @@ def _look(home: Path, scope: Scope) -> tuple[Diagnosis, bool]:
     """The diagnosis, and whether an engine was at work. One that came meanwhile may have made it see things: again."""
     in_use, epoch = find_holder(home) is not None, _epoch(home)
     found = check(home, scope, in_use=in_use)
-    if not in_use and not found.clean and (find_holder(home) is not None or _epoch(home) != epoch):
-        return check(home, scope, in_use=True), True
+    deadline = time.monotonic() + (_BEGINS_S if found.unfinished else 0.0)
+    while not in_use and not found.clean:
+        if find_holder(home) is not None or _epoch(home) != epoch:
+            return check(home, scope, in_use=True), True
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(POLL_SECONDS)
     return found, in_use
 
 

@@ -27,6 +27,10 @@ FAULTS: dict[str, tuple[str, str | None]] = {
         "computes those that are needed again",
     ),
     "ARTIFACT_ORPHANED": ("files among the outputs that nothing knows", "removes them"),
+    "MEMBER_MISSING": ("copies of what lies in other documents are gone", "reads those documents again"),
+    "MEMBER_DAMAGED": ("copies of what lies in other documents have other bytes", "reads those documents again"),
+    "FETCHED_MISSING": ("copies of what was fetched from the web are gone", None),
+    "FETCHED_DAMAGED": ("copies of what was fetched from the web have other bytes", None),
     "CACHE_DAMAGED": ("cache.db is damaged", "sets it aside, and fills a new one from the databases' rows"),
     "CACHED_VECTOR_DAMAGED": (
         "cached vectors that are no unit vectors of the right size",

@@ -10,15 +10,30 @@ from docmill.service.verify.diagnosis import Diagnosis
 from docmill.stores.queries import Queries
 
 STATE = "state.db"
+_TABLES = {"artifact", "batch", "database", "document", "home_meta", "placement", "run", "run_group", "run_step"}
+    "artifact",
+    "batch",
+    "database",
+    "document",
+    "home_meta",
+    "placement",
+    "run",
+    "run_group",
+    "run_step",
+    "source",
+}
+_NAMES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 def check_file(home: Path, found: Diagnosis, *, quick: bool) -> bool:
-    """Whether SQLite can read it. ``quick``: without holding its indexes against its tables."""
+    """Whether SQLite can read it, and finds its tables. ``quick``: without holding its indexes against its tables."""
     try:
         connection = sqlite3.connect(f"file:{quote(str(home / STATE))}?mode=ro", uri=True, timeout=30.0)
         try:
             pragma = "quick_check" if quick else "integrity_check"
             said = [row[0] for row in connection.execute(f"PRAGMA {pragma}(10)")]
+            if said == ["ok"] and not {row[0] for row in connection.execute(_NAMES)} >= _TABLES:
+                said = ["tables are gone from it"]
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

@@ -82,11 +82,12 @@ class Repair:
 
     def _mend_state(self) -> dict[str, Path]:
         """Folders to be synced, where all that was known has gone."""
-        state, found = self.home / records.STATE, Diagnosis()
-        if state.is_file() and (
-            records.check_file(self.home, found, quick=False) or rebuilding.mend_indexes(self.home)
-        ):
-            return {}
+        if (self.home / records.STATE).is_file():
+            found = Diagnosis()
+            if records.check_file(self.home, found, quick=False):
+                return {}
+            if rebuilding.mend_indexes(self.home) and records.check_file(self.home, found, quick=False):
+                return {}
         aside, folders = rebuilding.rebuild(self.home, self.reporter)
         self.aside += aside
         return folders

@@ -132,7 +132,7 @@ class _Reader:
             if self._cache is not None:
                 self._cache.close()
         self._check_indexes(tables[CHUNKS])
-        if self._uncached:
+        if self._uncached and not self._how.in_use:  # an engine writes the cache once a second
             self._found.add("VECTOR_NOT_CACHED", self._name, count=len(self._uncached))
             self._found.refill.add(self._name)
         return self._faults
@@ -280,7 +280,9 @@ class _Reader:
 
     def _differs(self, row: dict[str, Any], key: bytes, own: bytes, kept: bytes, place: str) -> None:
         if not vectors.is_sound(kept, len(own) // 4):
-            self._found.vectors.add(key)  # found in the cache itself, and taken from this row
+            if key not in self._found.vectors:  # nothing but its size is wrong
+                self._found.add("CACHED_VECTOR_DAMAGED", vectors.CACHE, key.hex()[:12])
+                self._found.vectors.add(key)
             self._found.refill.add(self._name)
             return
         self._fault("VECTOR_DIFFERS", row["document_id"], place)
