@@ -17,13 +17,14 @@ from conftest import QUICK, Mill
 from docmill.cli.app import run
 from docmill.domain.results import VerifyResult
 from docmill.engine.lock import EngineLock
-from docmill.errors import EngineBusy
+from docmill.errors import EngineBusy, StorageError
 from docmill.service import home
 from docmill.service.removing import open_store
 from docmill.service.verify.command import verify
 from docmill.service.verify.diagnosis import FAULTS
 from docmill.stores import checksums
 from docmill.stores.artifacts import ArtifactStore
+from docmill.stores.reading import Database
 from docmill.stores.state import State
 
 OVERRIDES = (*QUICK, "chunk.size=60")
@@ -327,7 +328,7 @@ def test_checksums_follow_what_is_merged_and_cleaned(used: Mill) -> None:
     noted = checksums.read(folder)
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert {path for path in there if checksums.is_noted(f"/{path}")} <= noted.keys()
-    assert not any(changed for _path, changed in checksums.damaged(folder))
+    assert not any(changed for _path, changed in checksums.compare(folder))
     with (folder / checksums.NAME).open("ab") as file:
         file.write(b"00000000 1 torn")  # by a kill, and what is noted after it is read all the same
     checksums.note(folder, [(str(folder / "new.lance"), 7, 3)])
@@ -354,3 +355,14 @@ def test_the_command(used: Mill, capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_finding_is_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "verify.md").read_text("utf-8")
     assert re.findall(r"^\| `([A-Z_]+)` ", page, re.MULTILINE) == list(FAULTS)
+
+
+def test_what_may_only_not_be_read_is_not_taken_for_damaged(used: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("lance error: LanceError(IO): Permission denied (os error 13)")
+
+    monkeypatch.setattr(Database, "settings", refuse)
+    for repair in (False, True):
+        with pytest.raises(StorageError, match="permission denied"):
+            look(used, repair=repair)
+    assert (used.home / "lancedb" / "default" / "chunks.lance").is_dir()

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from docmill.stores.faults import require_machine
+
 _PART = 500
 _BATCH = 4096
 
@@ -32,7 +34,8 @@ class CachedVectors:
                 return []
             said = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check(5)")]
         except sqlite3.DatabaseError as error:
-            return [] if "locked" in str(error) else [str(error)]
+            require_machine(error, "cache.db cannot be read")
+            return [str(error)]
         return [] if said == ["ok"] else said
 
     def all(self) -> Iterator[list[tuple[bytes, bytes]]]:

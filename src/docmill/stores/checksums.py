@@ -17,6 +17,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from docmill.errors import StorageError
+from docmill.stores.faults import storage_error
+
 NAME = "checksums"
 _LINE = re.compile(r"([0-9a-f]{8}) ([0-9]+) (.+)\Z")
 _UNNOTED = (f"{os.sep}_refs{os.sep}", f"{os.sep}_transactions{os.sep}", "latest_version_hint.json")
@@ -67,22 +70,26 @@ def read(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def damaged(folder: Path) -> Iterator[tuple[str, bool | None]]:
+def compare(folder: Path) -> Iterator[tuple[str, bool]]:
     """Every noted file that is there: its path, and whether it has changed since. Gone meanwhile: passed over.
 
-    None as the second: it cannot be read.
+    Raises StorageError for one that cannot be read.
     """
     for path, noted in read(folder).items():
         try:
             descriptor = os.open(folder / path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue  # LanceDB removes what no version needs; whatever a reader lacks, reading tells
-        except OSError:
-            yield path, None
-            continue
+        except OSError as error:
+            raise _unreadable(error) from error
         try:
             yield path, of_file(descriptor) != noted
-        except OSError:
-            yield path, None
+        except OSError as error:
+            raise _unreadable(error) from error
         finally:
             os.close(descriptor)
+
+
+def _unreadable(error: OSError) -> StorageError:
+    doing = "a file of a database cannot be read"
+    return storage_error(error, doing) or StorageError(f"{doing}: {error.strerror}", hint="check the disk")

@@ -7,21 +7,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from docmill.service.verify.diagnosis import Diagnosis
+from docmill.stores.faults import require_machine
 from docmill.stores.queries import Queries
 
 STATE = "state.db"
-_TABLES = {"artifact", "batch", "database", "document", "home_meta", "placement", "run", "run_group", "run_step"}
-    "artifact",
-    "batch",
-    "database",
-    "document",
-    "home_meta",
-    "placement",
-    "run",
-    "run_group",
-    "run_step",
-    "source",
-}
+_TABLES = {"artifact", "batch", "database", "document", "placement", "run", "run_group", "run_step", "source"}
 _NAMES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
@@ -37,8 +27,7 @@ def check_file(home: Path, found: Diagnosis, *, quick: bool) -> bool:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            raise
+        require_machine(error, f"{home / STATE} cannot be read")
         said = [str(error)]
     for each in said if said != ["ok"] else []:
         found.add("STATE_DAMAGED", STATE, " ".join(each.split())[:200])

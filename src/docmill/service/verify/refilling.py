@@ -13,6 +13,7 @@ from docmill.errors import StorageError
 from docmill.service.verify import vectors
 from docmill.stores import lance
 from docmill.stores.embedding_cache import EmbeddingCache
+from docmill.stores.faults import require_machine
 from docmill.stores.reading import CHUNKS, Database
 
 _BATCH = 2048
@@ -58,4 +59,5 @@ def lance_faults(database: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
+        require_machine(error, f"database {database} cannot be read")
         raise StorageError(f"database {database} cannot be read: {' '.join(str(error).split())[:200]}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from docmill.service.verify.expected import Expected, Settled, is_id
 from docmill.stores import checksums, indexing, lance, reading
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.cached_vectors import CachedVectors
+from docmill.stores.faults import require_machine
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope, text_hits, vector_hits
 
 _BATCH = 2048
@@ -31,6 +33,18 @@ _SOME_WORDS = 20  # of passages from all over the table, that the index must fin
 
 Faults = list[tuple[str, str, str]]
 """Code, document id, example."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """``quick``: ids and counts alone are compared. ``vector_rows``: from so many rows on there is a vector index.
+    ``in_use``: an engine is at work.
+    """
+
+    quick: bool
+    vector_rows: int
+    cache_readable: bool
+    in_use: bool
 
 
 def check_databases(home: Path, expected: Expected, again: Callable[[], Expected], found: Diagnosis, how: How) -> None:
@@ -48,24 +62,14 @@ def check_databases(home: Path, expected: Expected, again: Callable[[], Expected
     found.counts["databases"] = len(expected.databases)
 
 
-class How:
-    """``quick``: ids and counts alone are compared. ``vector_rows``: from so many rows on there is a vector index."""
-
-    def __init__(self, *, quick: bool, vector_rows: int, cache_readable: bool, in_use: bool) -> None:
-        self.quick = quick
-        self.vector_rows = vector_rows
-        self.cache_readable = cache_readable
-        self.in_use = in_use
-
-
 def _check(
     home: Path, name: str, expected: Expected, again: Callable[[], Expected], found: Diagnosis, how: How
 ) -> None:
     folder = home / "lancedb" / name
     if not how.quick:
-        for path, changed in checksums.damaged(folder):
+        for path, changed in checksums.compare(folder):
             found.counts["files_checked"] += 1
-            if changed is not False:
+            if changed:
                 found.add("DATABASE_FILE_DAMAGED", name, path)
                 found.rebuild.add(name)
     try:
@@ -76,6 +80,7 @@ def _check(
     except BaseException as error:  # noqa: BLE001 - LanceDB panics over some damage, past Exception
         if how.in_use and not expected.settled[name]:
             return  # its tables are being made
+        require_machine(error, f"database {name} cannot be read")
         found.add("DATABASE_UNREADABLE", name, " ".join(str(error).split())[:200] or type(error).__name__)
         found.rebuild.add(name)
         return

@@ -14,6 +14,7 @@ import numpy as np
 
 from docmill.service.verify.diagnosis import Diagnosis
 from docmill.stores.cached_vectors import CachedVectors
+from docmill.stores.faults import require_machine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +50,7 @@ def check_cache(home: Path, found: Diagnosis, *, quick: bool) -> bool:
         if not faults and not quick:
             _check_entries(cache, found)
     except sqlite3.DatabaseError as error:
+        require_machine(error, f"{home / CACHE} cannot be read")
         faults = [str(error)]
     finally:
         cache.close()
