@@ -20,6 +20,7 @@ from docmill.engine.lock import EngineLock
 from docmill.errors import EngineBusy, StorageError
 from docmill.service import home
 from docmill.service.removing import open_store
+from docmill.service.verify import command
 from docmill.service.verify.command import verify
 from docmill.service.verify.diagnosis import FAULTS
 from docmill.stores import checksums
@@ -140,7 +141,8 @@ def test_a_state_that_is_gone_without_its_sources(used: Mill) -> None:
     assert (result.documents.completed, result.chunks.embedded) == (7, 0)
 
 
-def test_work_that_was_cut_short_is_gone_on_with(used: Mill) -> None:
+def test_work_that_was_cut_short_is_gone_on_with(used: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_BEGINS_S", 0.1)
     used.write("late.md", "# Late\n\nThis was not stored yet.\n")
     with used.process(
         "from docmill.engine.runner import Runner\nRunner.run = lambda self: exit(0)\nmill.sync()"
@@ -293,7 +295,7 @@ def test_a_database_that_nothing_knows_is_moved_away(used: Mill) -> None:
 
 def test_an_engine_at_work_makes_no_findings(mill: Mill) -> None:
     mill.flags["document_workers"] = 2
-    mill.write_many(150)
+    mill.write_many(80)
     looks = 0
     with mill.process("mill.sync(overrides=['store.window_documents=4', 'chunk.size=40'])") as working:
         while working.poll() is None:
@@ -302,7 +304,7 @@ def test_an_engine_at_work_makes_no_findings(mill: Mill) -> None:
             looks += result.in_use
         assert working.returncode == 0, working.communicate()
     assert looks > 1
-    for number in range(0, 150, 2):
+    for number in range(0, 80, 2):
         (mill.folder / f"note-{number:03d}.md").write_text(f"# Other\n\nParagraph {number} tells of other things.\n")
     with mill.process("mill.sync(overrides=['store.window_documents=4', 'chunk.size=40'])") as working:
         while working.poll() is None:

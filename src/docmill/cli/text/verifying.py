@@ -46,13 +46,12 @@ def _verdict(result: VerifyResult) -> Text:
 
 
 def _finding(each: VerifyFinding, view: View) -> list[RenderableType]:
-    number = f"{each.count:,}" if each.count > 1 or each.examples else ""
     parts: list[RenderableType] = [
         Text.assemble(
             (f"{each.code} ", "green" if each.repaired else "bold red"),
-            (f"{safe(each.where)} ", "bold"),
+            (f"{safe(each.where)}: ", "bold"),
             safe(each.message),
-            f": {number}" if number else "",
+            f" ({each.count:,})" if each.count > 1 else "",
         )
     ]
     shown = each.examples if view.verbose else each.examples[:_SHOWN]
@@ -72,8 +71,8 @@ def _checked(checked: VerifyCounts, *, quick: bool) -> list[tuple[str, str | Non
     files = count(checked.folder_files, "file")
     due = f", {checked.documents_due:,} of them due and not compared" if checked.documents_due else ""
     rows = f"{count(checked.rows, 'row')} in {count(checked.databases, 'database')}"
-    compared = f", {checked.rows_compared:,} held against the outputs that they were made of" if not quick else ""
-    contents = f", {count(checked.files_checked, 'file')} of theirs by checksum" if checked.files_checked else ""
+    compared = f", {checked.rows_compared:,} compared with their outputs" if not quick else ""
+    contents = f", {count(checked.files_checked, 'file')} by checksum" if checked.files_checked else ""
     return [
         ("folders", f"{count(checked.sources, 'source')}, {files}"),
         ("documents", f"{checked.documents:,}{due}"),
