@@ -196,7 +196,7 @@ class StateLost(StorageError):
     code = "STATE_LOST"
     hint = (
         "restore state.db from a backup; without one `docmill verify --repair` makes it anew from the folders and what"
-        " is cached: nothing is embedded again"
+        " is cached, and embeds nothing again; `docmill init` begins with nothing but that cache"
     )
 
 

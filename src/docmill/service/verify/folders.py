@@ -22,7 +22,8 @@ def check_folders(home: Path, queries: Queries, found: Diagnosis, *, checksum: b
         folder = sources.folder_path(row["folder"])
         assert folder is not None
         if not folder.is_dir():
-            hint = "mount it; where it is gone for good, `docmill documents cleanup-orphans --source` takes it out"
+            gone = f"docmill documents cleanup-orphans --source {row['name']}"
+            hint = f"mount it; where it is gone for good, `{gone}` takes its documents out"
             found.add("FOLDER_MISSING", row["name"], str(folder), hint=hint)
         elif row["status"] != "paused":  # what is paused is left as it is
             _check(home, folder, row["name"], found, checksum=checksum, in_use=in_use)
