@@ -67,6 +67,7 @@ def test_long_work_can_be_followed_by_programs():
         "logs",
         "events",
         "models-install",
+        "verify",
     )
     assert with_events == {f"docmill-{name}" for name in names}
 
@@ -85,6 +86,7 @@ def test_commands_that_run_the_engine_bound_their_wait():
         "lancedb-index",
         "lancedb-vacuum",
         "gc",
+        "verify",
     )
     assert with_lock == {f"docmill-{name}" for name in names}
 
