@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test crash fuzz audit lint bench retrieval docs lock clean
+.PHONY: help install run test crash repair fuzz audit lint bench retrieval docs lock clean
 
 help:
 	@echo "make run    install, then index the shipped example and search it"
 	@echo "make test   install, then run everything that CI runs"
 	@echo "make crash  kill it at 200 random instants and at every failpoint; takes a quarter of an hour"
+	@echo "make repair damage 100 files of LanceDB one at a time, and all else that can be lost, and repair it; some minutes"
 	@echo "make fuzz   damaged files and random text against all that reads them; five minutes, or MINUTES=60"
 	@echo "make audit  ask the advisory database about the pinned dependencies; needs the network"
 	@echo "make lint   ruff, mypy --strict and the import layers"
@@ -42,6 +43,10 @@ test: install lint
 # KILLS and SEED choose other ones: make crash KILLS=1000 SEED=8
 crash: install
 	@PYTHONPATH=tests $(BIN)/python -m crash.long --kills $(or $(KILLS),200) --seed $(or $(SEED),7)
+
+# FILES and SEED choose others: make repair FILES=1000 SEED=8
+repair: install
+	@PYTHONPATH=tests $(BIN)/python -m repair.long --files $(or $(FILES),100) --seed $(or $(SEED),7)
 
 # SEED draws the inputs of an earlier one again; TARGETS="yaml filters" chooses
 fuzz: install

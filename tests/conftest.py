@@ -234,6 +234,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Parted(LoadScopeScheduling):  # type: ignore[misc] # it ships no types
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
-            return "engines" if folder in ("crash", "hostile", "integration") else nodeid.partition("::")[0]
+            return "engines" if folder in ("crash", "hostile", "integration", "repair") else nodeid.partition("::")[0]
 
     return Parted(config, log)

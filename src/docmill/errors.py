@@ -195,8 +195,8 @@ class StateLost(StorageError):
 
     code = "STATE_LOST"
     hint = (
-        "restore state.db from a backup; without one `docmill init` begins anew there: documents are parsed again,"
-        " embedded texts are kept"
+        "restore state.db from a backup; without one `docmill verify --repair` makes it anew from the folders and what"
+        " is cached, and embeds nothing again; `docmill init` begins with nothing but that cache"
     )
 
 

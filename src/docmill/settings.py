@@ -106,27 +106,31 @@ def build(**flags: Any) -> Settings:
         ) from None
 
 
-def find_home(settings: Settings, start: Path | None = None) -> Path:
+def find_home(settings: Settings, start: Path | None = None, *, though_lost: bool = False) -> Path:
     """The home: the one that is named, else the nearest ``.docmill`` upwards from ``start``.
 
-    Raises HomeNotFound; StateLost where there is one that has been in use and has no state.db any more.
+    Raises HomeNotFound; StateLost where there is one that has been in use and has no state.db any more, unless
+    ``though_lost``.
     """
     if settings.home is not None:
         home = settings.home.expanduser().absolute()
-        if not _is_home(home):
+        if not _is_home(home, though_lost=though_lost):
             raise HomeNotFound(f"no docmill home at {home}", hint=f"create it with `docmill init --home {home}`")
         return home
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
-        if _is_home(folder / HOME_NAME):
+        if _is_home(folder / HOME_NAME, though_lost=though_lost):
             return folder / HOME_NAME
     raise HomeNotFound(f"no {HOME_NAME} folder in {here} or above it")
 
 
-def _is_home(folder: Path) -> bool:
+def _is_home(folder: Path, *, though_lost: bool) -> bool:
     """Raises StateLost for one that has been in use, so that nobody begins anew beside what it holds by mistake."""
     if (folder / "state.db").is_file():
         return True
-    if (folder / "cache.db").is_file() or any((folder / "lancedb").glob("*/settings.lance")):
+    used = (folder / "cache.db", folder / "sources.json")
+    if any(each.is_file() for each in used) or any((folder / "lancedb").glob("*/settings.lance")):
+        if though_lost:
+            return True
         raise StateLost(f"{folder / 'state.db'} is gone")
     return False

@@ -68,6 +68,7 @@ def test_long_work_can_be_followed_by_programs():
         "logs",
         "events",
         "models-install",
+        "verify",
     )
     assert with_events == {f"docmill-{name}" for name in names}
 
@@ -88,6 +89,7 @@ def test_commands_that_run_the_engine_bound_their_wait():
         "lancedb-drop",
         "gc",
         "restore",
+        "verify",
     )
     assert with_lock == {f"docmill-{name}" for name in names}
 

@@ -384,6 +384,7 @@ def test_a_home_without_its_state_begins_anew(prepared: Prepared) -> None:
         error = told(docmill(mill.home, *arguments, "--json"))
         assert error["code"] == "STATE_LOST"
         assert "docmill init" in error["hint"]
+        assert "docmill verify --repair" in error["hint"]
     made = home.init(mill.settings)
     assert "lancedb.old-1" in made.message
     assert mill.state("SELECT name FROM batch") == []

@@ -40,6 +40,7 @@ _PARTS: tuple[_Part, ...] = (
     ("upkeep", "gc cleanup"),
     ("backup", "backup restore"),
     ("doctor", "doctor"),
+    ("verify", "verify"),
     ("runs", "history.runs", HISTORY),
     ("steps", "history.steps", HISTORY),
     ("run-groups", "history.groups", HISTORY),

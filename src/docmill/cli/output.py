@@ -80,6 +80,7 @@ _ENDINGS: dict[str, Callable[[Any], int]] = {
     "PlanResult": lambda plan: NOT_CLEAN if plan.over_budget else CLEAN,
     "StatusWatched": _of_watched,
     "SyncResult": _of_sync,
+    "VerifyResult": lambda verified: CLEAN if verified.clean else NOT_CLEAN,
     "RunResult": _of_run,
 }
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from docmill import failpoints
 from docmill.stores.artifacts import ArtifactStore
-from docmill.stores.state import State, groups
+from docmill.stores.state import State, groups, sources_copy
 
 
 def begin(state: State, home: Path) -> int:
     """Raise the engine epoch, put back the steps that a dead engine left running, and sweep its temporary files.
+
+    What of the sources is nowhere else is copied beside state.db on the way.
 
     Returns the epoch. From here on the dead engine, should it only have slept, can settle nothing.
     """
@@ -19,6 +21,7 @@ def begin(state: State, home: Path) -> int:
         epoch = state.raise_epoch()
     with state.transaction(epoch=epoch) as tx:
         groups.recover(tx)
+        sources_copy.write(tx, home)
     sweep(home)
     return epoch
 

@@ -37,10 +37,7 @@ def init(settings: Settings, folder: Path | None = None, *, mountinfo: str | Non
             with _alone(home):
                 if _is_home(home):
                     return _there_already(home)
-                aside = _set_aside(home)
-                from docmill.stores.state import State
-
-                State.create(home).close()
+                aside = begin_anew(home)
     except StorageError:
         raise
     except OSError as error:
@@ -54,6 +51,18 @@ def init(settings: Settings, folder: Path | None = None, *, mountinfo: str | Non
         raise fault from error
     left = f"; the databases of an earlier state lie in {aside}, and can be deleted" if aside else ""
     return InitResult(home=str(home), created=True, message=f"created {home}{left}")
+
+
+def begin_anew(home: Path) -> Path | None:
+    """Make a state.db where there is none. Returns where the databases lie by now that it knows nothing of, if any do.
+
+    To be called by whoever holds the lock on the home's folder.
+    """
+    aside = _set_aside(home)
+    from docmill.stores.state import State
+
+    State.create(home).close()
+    return aside
 
 
 def _is_home(home: Path) -> bool:
@@ -102,9 +111,15 @@ def _set_aside(home: Path) -> Path | None:
     old = home / "lancedb"
     if not reading.databases(home):
         return None
-    number = 1
-    while (aside := home / f"lancedb.old-{number}").exists():
-        number += 1
+    aside = free_name(home / "lancedb.old")
     old.rename(aside)
     old.mkdir(mode=0o700)
     return aside
+
+
+def free_name(path: Path) -> Path:
+    """The path with the first number behind it that nothing has yet."""
+    number = 1
+    while (free := path.with_name(f"{path.name}-{number}")).exists():
+        number += 1
+    return free

@@ -7,7 +7,7 @@ foreign file is set aside and begun anew: the cache saves work, it never decides
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from docmill import failpoints
@@ -69,6 +69,21 @@ class EmbeddingCache:
         except sqlite3.DatabaseError:
             return 0, 0
         return count, size
+
+    def remove(self, keys: Collection[bytes]) -> None:
+        """Forget vectors: their texts are embedded again when they are needed."""
+        if not keys:
+            return
+        try:
+            connection = self._open()
+            with connection:
+                connection.executemany("DELETE FROM embedding WHERE text_key = ?", [(key,) for key in keys])
+        except (sqlite3.DatabaseError, OSError) as error:
+            self._begin_anew(error)
+
+    def set_aside(self) -> None:
+        """Begin a new file; the old one stays as ``cache.damaged``."""
+        self._begin_anew(sqlite3.DatabaseError("found to be damaged"))
 
     def close(self) -> None:
         if self._connection is not None:

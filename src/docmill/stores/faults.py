@@ -20,7 +20,7 @@ _FAILING = ("the disk reports an error", "check the disk before anything else is
 _DENIED = ("permission denied", "check who owns the file and its folder")
 _DAMAGED = (
     "it is damaged",
-    "restore it from a backup; without one, move it away: `docmill init` begins anew there and keeps embedded texts",
+    "restore it from a backup; without one, `docmill verify --repair` mends it, or makes it anew and embeds nothing",
 )
 _UNOPENED = ("it cannot be opened", "check who owns it and its folder")
 
@@ -49,6 +49,8 @@ _CODES = {
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_PROTOCOL: ("its locks do not work", "put the home on a local disk"),
 }
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_GONE = "files of a database are gone"
 _TEXTS = {  # what LanceDB's own errors carry of the system's
     "No space left on device": _FULL,
     "Disk quota exceeded": _NUMBERS[errno.EDQUOT],
@@ -57,7 +59,7 @@ _TEXTS = {  # what LanceDB's own errors carry of the system's
     "Too many open files": _NUMBERS[errno.EMFILE],
     "Input/output error": _FAILING,
     "Not found:": (
-        "files of a database are gone",
+        _GONE,
         "move the database's folder out of the home: the next `docmill sync` makes it anew, and embeds nothing again",
     ),
 }
@@ -84,6 +86,28 @@ def storage_error(error: BaseException, doing: str = "", *, home: Path | None = 
     name = cause.filename if isinstance(cause, OSError) else None
     context = {"locked": True} if found is _CODES[sqlite3.SQLITE_BUSY] else {}
     return StorageError(": ".join(str(part) for part in (doing, what, name) if part), hint=hint, **context)
+
+
+def require_machine(error: BaseException, doing: str) -> None:
+    """Raises StorageError where not what was read is to blame, but the disk, a right, a lock or another program.
+
+    For whoever is to tell damage, and to make anew what is damaged: a file that may only not be read is none.
+    """
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    for each in causes:
+        text = str(each)
+        found = next((said for words, said in _TEXTS.items() if words in text and said[0] != _GONE), None)
+        if isinstance(each, OSError) and each.errno in _NUMBERS:
+            found = _NUMBERS[each.errno]
+        elif isinstance(each, sqlite3.DatabaseError):
+            code = getattr(each, "sqlite_errorcode", None) or 0
+            found = _CODES.get(code & 0xFF) if code & 0xFF not in _DAMAGE else None
+        elif isinstance(each, MemoryError):
+            found = ("there is not enough memory", "close other programs, then run the same command again")
+        if found is not None:
+            raise StorageError(f"{doing}: {found[0]}", hint=found[1]) from error
 
 
 def _found(cause: BaseException) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ import ctypes
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +57,21 @@ def _set_up_malloc() -> None:
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         for parameter, value in _MALLOC:
             ctypes.CDLL(None).mallopt(parameter, value)
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """LanceDB's own threads tell of damage on stderr, past Python, and whoever reads to find it says so better."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _PutOff(ModuleType):

@@ -17,7 +17,7 @@ from typing import Any
 from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
-from docmill.stores import compacting, indexing, lance, schemas
+from docmill.stores import checksums, compacting, indexing, lance, schemas
 from docmill.stores.faults import storage_error
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
@@ -187,9 +187,12 @@ class VectorStore:
         there = set(_files(self.folder))
         if any(path.endswith(".lance") for path in self._synced - there):  # LanceDB itself removes only old versions'
             self._require_readable()
+        if any(checksums.is_noted(path) for path in self._synced - there):
+            checksums.forget_gone(self.folder)
         fresh, self._synced = there - self._synced, self._synced & there
-        for path in sorted(fresh):
-            _fsync(path)
+        checksums.note(self.folder, [noted for path in sorted(fresh) if (noted := _fsync(path)) is not None])
+        if fresh:
+            _fsync(str(self.folder / checksums.NAME))
         for folder in sorted({os.path.dirname(path) for path in fresh}):  # noqa: PTH120 - plain strings, thousands of them
             _fsync(folder)
         # A tag is a small file that is written again under its own name: it is synced each time.
@@ -236,13 +239,15 @@ def _files(folder: Path) -> Iterator[str]:
             yield os.path.join(path, name)  # noqa: PTH118 - plain strings, thousands of them
 
 
-def _fsync(path: str) -> None:
+def _fsync(path: str) -> tuple[str, int, int] | None:
+    """Of a file that is never written again, its path, CRC-32 and size."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return  # a temporary file that LanceDB has renamed or removed since the listing
+        return None  # a temporary file that LanceDB has renamed or removed since the listing
     try:
         os.fsync(descriptor)
+        return (path, *checksums.of_file(descriptor)) if checksums.is_noted(path) else None
     finally:
         os.close(descriptor)
 

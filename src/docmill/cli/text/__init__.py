@@ -46,6 +46,7 @@ _SUBJECTS = {
     "status": "BatchStatus HomeStatus InitResult",
     "trying": "ParamsDiff ParamsTested",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
+    "verifying": "VerifyResult",
     "watching": "WatchResult",
 }
 _MODULES = {name: subject for subject, names in _SUBJECTS.items() for name in names.split()}

@@ -197,6 +197,7 @@ if TYPE_CHECKING:
         VersionInfo,
     )
     from docmill.domain.results.upkeep import Collected, GcResult, JobsCleaned, Orphan, OrphansCleaned
+    from docmill.domain.results.verifying import VerifyCounts, VerifyFinding, VerifyResult
     from docmill.domain.results.watching import FolderWatched, WatchResult
 
 __all__ = [
@@ -372,6 +373,9 @@ __all__ = [
     "VacuumResult",
     "ValidationResult",
     "VectorShown",
+    "VerifyCounts",
+    "VerifyFinding",
+    "VerifyResult",
     "VersionInfo",
     "WatchResult",
     "WhyResult",
@@ -430,6 +434,7 @@ _NAMES = {
         "VacuumResult VersionInfo"
     ),
     "upkeep": "Collected GcResult JobsCleaned Orphan OrphansCleaned",
+    "verifying": "VerifyCounts VerifyFinding VerifyResult",
     "watching": "FolderWatched WatchResult",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -20,6 +20,16 @@ def mark_strays(tx: Transaction, database: str, document_ids: Iterable[str]) -> 
     )
 
 
+def mark_due(tx: Transaction, database: str, document_ids: Iterable[str]) -> None:
+    """Rows of these documents lie there, and are not what they should be: the next window replaces them."""
+    at = now()
+    tx.many(
+        "INSERT INTO placement (document_id, database, state, chunk_count, updated_at) VALUES (?, ?, 'stored', 0, ?)"
+        " ON CONFLICT (document_id, database) DO UPDATE SET settled_key = NULL, updated_at = excluded.updated_at",
+        [(each, database, at) for each in document_ids],
+    )
+
+
 def count_marks(tx: Transaction) -> int:
     """Of documents that are not there any more, or on their way out."""
     return int(tx.value(f"SELECT COUNT(*) FROM placement WHERE {_ORPHANED} OR state = 'leaving'"))  # noqa: S608 - a constant
