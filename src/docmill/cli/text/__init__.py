@@ -43,6 +43,7 @@ _SUBJECTS = {
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",
     "trying": "ParamsDiff ParamsTested",
+    "summarizing": "ArchiveResult ReportResult SummaryResult",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
     "watching": "WatchResult",
 }
