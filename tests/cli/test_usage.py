@@ -32,6 +32,10 @@ from docmill.errors import BatchNotFound, DefinitionError, Interrupted, StorageE
         ["retry", "1"],
         ["retry", "1", "--file", "a", "--all-failed"],
         ["status", "--nonsense"],
+        ["report", "1"],
+        ["report", "1", "-o", "-", "--json"],
+        ["archive", "-o", "x"],
+        ["batch", "create", "--name", "x", "--report-folder", "y"],
     ],
 )
 def test_wrong_usage_is_exit_2_as_text_and_as_json(arguments, cli):
@@ -102,6 +106,9 @@ def test_a_group_alone_shows_its_help(arguments, cli):
         ["show", "x"],
         ["export", "1", "-o", "x"],
         ["pages", "1", "-o", "x"],
+        ["summary", "1"],
+        ["report", "1", "-o", "x"],
+        ["archive", "1", "-o", "x"],
         ["lancedb", "list"],
         ["params", "add", "x.yaml"],
         ["params", "delete", "mine"],

@@ -16,7 +16,7 @@ LIGHT = {
     "ink": "#1b2027",
     "muted": "#545d68",
     "completed": "#1a6fb0",
-    "degraded": "#b35900",
+    "degraded": "#a85200",
     "failed": "#bf2630",
     "pending": "#6b7480",
     "second": "#0f766e",

@@ -9,7 +9,6 @@ from html import escape
 
 from docmill.domain.terminal import safe
 
-
 _TYPED = re.compile(r"`([^`]{1,60})`|(--[a-z][a-z-]+(?: [a-z]+\.[a-z_]+=\w+|(?: [A-Z]+)\b)?)")
 
 

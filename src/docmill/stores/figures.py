@@ -52,12 +52,12 @@ class ReadingTimes:
 
 
 def reading_times(queries: Queries, batch_id: int, limit: int) -> ReadingTimes:
-    """Of what lies in the index now: runs of earlier versions do not count."""
+    """Of what was read, as it is now: runs that failed, and those of earlier versions, do not count."""
     each = (
         "SELECT r.document_id, MAX(t.seconds) AS seconds FROM (SELECT s.run_id, SUM(s.duration_seconds) AS seconds"  # noqa: S608 - constants
         f" FROM run_step s WHERE {_TIMED} AND s.run_id IN (SELECT r.id FROM run r JOIN document d"
-        f" ON d.id = r.document_id AND d.version = r.version WHERE {_ACTIVE}) GROUP BY s.run_id) t"
-        " JOIN run r ON r.id = t.run_id GROUP BY r.document_id"
+        f" ON d.id = r.document_id AND d.version = r.version WHERE {_ACTIVE} AND r.status = 'completed')"
+        " GROUP BY s.run_id) t JOIN run r ON r.id = t.run_id GROUP BY r.document_id"
     )
     total = queries.row(f"SELECT COUNT(*) AS n, COALESCE(SUM(seconds), 0) AS seconds FROM ({each})", [batch_id])  # noqa: S608 - as above
     slowest = queries.rows(

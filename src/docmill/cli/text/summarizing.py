@@ -70,7 +70,7 @@ def _(result: ArchiveResult, view: View) -> list[RenderableType]:
 def _totals(result: SummaryResult) -> RenderableType:
     total, insights, storage = result.summary, result.insights, result.storage
     per_file = total.average_processing_time_per_file
-    documents = Text.assemble((f"{total.total_files:,}", "bold"), f", {total.successfully_processed:,} processed")
+    documents = Text.assemble((f"{total.total_files:,}", "bold"), f": {total.successfully_processed:,} processed")
     if total.failed_files:
         documents.append(f", {total.failed_files:,} failed", style="bold red")
     if total.degraded_files:
@@ -89,7 +89,10 @@ def _totals(result: SummaryResult) -> RenderableType:
             ("pages", f"{insights.pages:,}" if insights.pages else None),
             ("copies", copies if insights.duplicate_files else None),
             ("time", f"{spent}, {per_file:,.2f} s a document" if per_file else spent),
-            ("passages", f"{total.total_chunks_created:,}, {total.total_embeddings_generated:,} embeddings made"),
+            (
+                "passages",
+                f"{total.total_chunks_created:,}; {total.total_embeddings_generated:,} embeddings made in all",
+            ),
             (
                 "tokens",
                 f"{lengths.mean:,.0f} a passage, {lengths.p5:,} to {lengths.p95:,} in nine of ten" if lengths else None,

@@ -258,7 +258,7 @@ def _log(tx: Transaction, settled: Settlement) -> None:
     log(
         tx,
         "warning" if given_up else "info",
-        what if given_up else f"{settled.handler} said something on {settled.event}",
+        what if given_up else _noted(settled),
         batch_id=settled.batch_id,
         run_group_id=settled.run_group_id,
         event=settled.event,
@@ -267,6 +267,12 @@ def _log(tx: Transaction, settled: Settlement) -> None:
         attempts=tx.value("SELECT attempts FROM delivery WHERE id = ?", [settled.id]),
         **({"error": settled.error} if settled.error else {}),
         **({"output": settled.note} if settled.note else {}),
+    )
+
+
+def _noted(settled: Settlement) -> str:
+    return (
+        "wrote the report" if settled.handler == "report" else f"{settled.handler} printed something on {settled.event}"
     )
 
 
