@@ -33,9 +33,7 @@ from docmill.errors import BatchNotFound, DefinitionError, Interrupted, StorageE
         ["retry", "1", "--file", "a", "--all-failed"],
         ["status", "--nonsense"],
         ["report", "1"],
-        ["report", "1", "-o", "-", "--json"],
         ["archive", "-o", "x"],
-        ["batch", "create", "--name", "x", "--report-folder", "y"],
     ],
 )
 def test_wrong_usage_is_exit_2_as_text_and_as_json(arguments, cli):
@@ -50,6 +48,12 @@ def test_wrong_usage_is_exit_2_as_text_and_as_json(arguments, cli):
     assert ran.err == ""
     assert ran.json["error"]["code"] == "USAGE"
     assert ran.json["error"]["hint"]
+
+
+@pytest.mark.parametrize("command", ["report", "archive"])
+def test_what_goes_to_stdout_is_not_mixed_with_json(command, cli):
+    ran = cli(command, "1", "-o", "-", "--json")
+    assert (ran.code, ran.json["error"]["hint"]) == (2, "name a file: -o FILE")
 
 
 def test_a_misspelt_command_is_told_the_right_one(cli):

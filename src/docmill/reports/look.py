@@ -105,6 +105,7 @@ thead th{color:var(--muted);font-size:.8125rem;vertical-align:bottom}
 .n{text-align:right}
 .n,.short{white-space:nowrap;overflow-wrap:normal}
 .tables tbody th{min-width:9rem}
+.groups{table-layout:fixed}.groups thead th:first-child{width:40%}
 tr.code th{padding-top:1.2rem;border-bottom:2px solid var(--line)}
 tr.code strong{font-weight:650}
 .hint{display:block;color:var(--muted);font-size:.875rem}

@@ -71,7 +71,7 @@ def grouped_table(caption: str, columns: tuple[str, str], groups: Iterable[Group
     """Two columns, in groups: each a body of its own, whose head spans it."""
     first, second = columns
     parts = [
-        f"<table><caption>{told(caption)}</caption>",
+        f'<table class="groups"><caption>{told(caption)}</caption>',
         f'<thead><tr><th scope="col">{told(first)}</th><th scope="col">{told(second)}</th></tr></thead>',
     ]
     for group in groups:
