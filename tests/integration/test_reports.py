@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 import stat
 import zipfile
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import QUICK, Mill
+from docmill import privacy
 from docmill.domain.results import SummaryResult
 from docmill.domain.sources import Wishes
 from docmill.engine import notices
@@ -133,6 +135,15 @@ def test_what_has_not_begun_says_so(mill: Mill) -> None:
         summary(mill, None)
 
 
+def test_a_database_that_is_gone_takes_only_its_own_figures_along(done: Mill) -> None:
+    before = summary(done)
+    shutil.rmtree(done.home / "lancedb" / "default")
+    after = summary(done)
+    assert (after.insights.chunk_lengths, after.storage.database_bytes) == (None, 0)
+    assert after.summary.total_chunks_created == before.summary.total_chunks_created
+    assert after.run == before.run
+
+
 # ---- report and archive ----------------------------------------------------------------------------------------------
 
 
@@ -238,6 +249,8 @@ def test_a_batch_that_asked_for_it_leaves_a_report_when_it_ends(done: Mill) -> N
     ingesting.ingest(done.settings, [str(done.folder)], batch=str(made.batch_id), source="q4")
     running.start(done.settings, done.reporter, str(made.batch_id), overrides=list(QUICK))
     assert reports(done) == [], "the engine itself wrote it"
+    (done.home / "reports").mkdir(0o700)
+    (done.home / "reports" / ".Q4-b-2.html.0123.new").write_text("half of a page, by a process that was killed")
     assert delivering.deliver(done.settings, ONCE).delivered == 1
     group = done.value("SELECT MAX(id) FROM run_group")
     assert reports(done) == [f"Q4-b-{group}.html", f"Q4-b-{group}.json"]
@@ -292,6 +305,7 @@ def test_reports_go_where_they_are_wanted_and_a_bad_place_is_tried_again(done: M
     (done.root / "wanted").unlink()
     assert delivering.deliver(done.settings, ONCE).delivered == 1
     assert {each.suffix for each in folder.iterdir()} == {".html", ".json"}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, folder.parent)} == {0o777 & ~privacy.users_umask()}
     assert reports(done) == []
     with pytest.raises(UsageError, match="--report-folder"):
         batches.create_batch(done.settings, name="x", report_folder=str(folder))

@@ -7,13 +7,13 @@ import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from docmill import settings as settings_
+from docmill import privacy
 from docmill.domain.results import ReportResult, SummaryResult
 from docmill.domain.terminal import json_text
 from docmill.errors import StorageError
 from docmill.reports.page import page
 from docmill.service import completion_reports, summarizing
-from docmill.settings import Settings, find_home
+from docmill.settings import Settings, build, find_home
 from docmill.stores import outputs
 
 _LONGEST_NAME = 80
@@ -47,17 +47,27 @@ def write_of_group(home: Path, group_id: int, folder: Path | None) -> Path:
 
     Written again, they replace what they were. Raises RunGroupNotFound, StorageError.
     """
-    summary = summarizing.summary(settings_.build(home=home), None, run_group=group_id)
+    summary = summarizing.summary(build(home=home), None, run_group=group_id)
     kept = folder if folder is not None else home / completion_reports.FOLDER
     try:
-        kept.mkdir(parents=True, exist_ok=True, mode=0o777 if folder is not None else 0o700)
+        _make(kept, private=folder is None)
     except OSError as error:
         raise StorageError(f"{kept} cannot be made: {error.strerror}") from error
     made = {"json": json_text(summary.model_dump(mode="json"), indent=2) + "\n", "html": page(summary)}
     for kind, text in made.items():
         path = kept / f"{file_name(summary)}.{kind}"
+        for left in kept.glob(f".{path.name}.*.new"):  # by a process that was killed here; there is one at a time
+            left.unlink(missing_ok=True)
         _write(path, outputs.private(path) if folder is None else outputs.whole(path, home), text)
     return path
+
+
+def _make(folder: Path, *, private: bool) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if not private:
+        for each in missing:
+            privacy.open_up(each)
 
 
 def file_name(summary: SummaryResult) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from docmill import registry
@@ -29,7 +30,7 @@ from docmill.domain.results import (
     TypeOutcomes,
 )
 from docmill.domain.status import Status
-from docmill.errors import InvalidState
+from docmill.errors import DatabaseNotFound, InvalidState
 from docmill.filetypes import type_by_name
 from docmill.service import shapes
 from docmill.service.passage_lengths import Passages, read_passages
@@ -57,13 +58,21 @@ def summary(settings: Settings, batch: str | None, *, run_group: int | None = No
         target = find_target(queries, batch, run_group)
         group = _group(queries, target)
         placed = figures.placed(queries, target.batch_id, group["database"]) if group else {}
-        database = reading.Database(home, group["database"]) if group and placed else None
+        database = _find_database(home, group["database"]) if group and placed else None
         passages = read_passages(database, placed, _chunk_size(group) // SHORT_PART) if database else Passages()
         database_bytes = 0
         if database is not None:
             share = sum(placed.values()) / max(figures.chunks_of(queries, database.name), 1)
             database_bytes = round(reading.size_bytes(database.folder) * share)
         return _Summary(queries, target.batch, group, placed, passages, database_bytes).result()
+
+
+def _find_database(home: Path, name: str) -> reading.Database | None:
+    """None where somebody has deleted its folder, which the next sync mends: all else can be told all the same."""
+    try:
+        return reading.Database(home, name)
+    except DatabaseNotFound:
+        return None
 
 
 def _group(queries: Queries, target: Target) -> Row | None:
