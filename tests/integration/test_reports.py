@@ -250,7 +250,7 @@ def test_a_batch_that_asked_for_it_leaves_a_report_when_it_ends(done: Mill) -> N
     running.start(done.settings, done.reporter, str(made.batch_id), overrides=list(QUICK))
     assert reports(done) == [], "the engine itself wrote it"
     (done.home / "reports").mkdir(0o700)
-    (done.home / "reports" / ".Q4-b-2.html.0123.new").write_text("half of a page, by a process that was killed")
+    (done.home / "reports" / ".Q4-b-2.html.0123456789ab.new").write_text("half of a page, by a process that was killed")
     assert delivering.deliver(done.settings, ONCE).delivered == 1
     group = done.value("SELECT MAX(id) FROM run_group")
     assert reports(done) == [f"Q4-b-{group}.html", f"Q4-b-{group}.json"]
