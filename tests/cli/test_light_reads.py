@@ -31,6 +31,7 @@ READS = (
     ("documents", "list", "--batch", "notes"),
     ("files", "list", "notes", "--has-errors"),
     ("files", "list", "notes", "--type", "pdf"),
+    ("summary", "notes"),
     ("quarantine", "list"),
     ("metrics",),
     ("lancedb", "list"),

@@ -662,8 +662,10 @@ def test_json_is_one_document_that_reads_back(name, capsys):
 
 
 def test_every_type_that_has_a_text_has_a_sample():
-    """Here, or in one of the modules beside this one."""
-    sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_text*.py"))
+    """Here, in one of the modules beside this one, or among the summaries that pages are made of too."""
+    folder = Path(__file__).parent
+    files = [*folder.glob("test_text*.py"), folder.parent / "summaries.py"]
+    sources = "".join(path.read_text("utf-8") for path in files)
     for module in pkgutil.iter_modules(texts.__path__, f"{texts.__name__}."):
         importlib.import_module(module.name)
     types = {type_.__name__: each.__module__ for type_, each in dispatch.render.registry.items() if type_ is not object}

@@ -32,6 +32,8 @@ from docmill.errors import BatchNotFound, DefinitionError, Interrupted, StorageE
         ["retry", "1"],
         ["retry", "1", "--file", "a", "--all-failed"],
         ["status", "--nonsense"],
+        ["report", "1"],
+        ["archive", "-o", "x"],
     ],
 )
 def test_wrong_usage_is_exit_2_as_text_and_as_json(arguments, cli):
@@ -46,6 +48,12 @@ def test_wrong_usage_is_exit_2_as_text_and_as_json(arguments, cli):
     assert ran.err == ""
     assert ran.json["error"]["code"] == "USAGE"
     assert ran.json["error"]["hint"]
+
+
+@pytest.mark.parametrize("command", ["report", "archive"])
+def test_what_goes_to_stdout_is_not_mixed_with_json(command, cli):
+    ran = cli(command, "1", "-o", "-", "--json")
+    assert (ran.code, ran.json["error"]["hint"]) == (2, "name a file: -o FILE")
 
 
 def test_a_misspelt_command_is_told_the_right_one(cli):
@@ -102,6 +110,9 @@ def test_a_group_alone_shows_its_help(arguments, cli):
         ["show", "x"],
         ["export", "1", "-o", "x"],
         ["pages", "1", "-o", "x"],
+        ["summary", "1"],
+        ["report", "1", "-o", "x"],
+        ["archive", "1", "-o", "x"],
         ["lancedb", "list"],
         ["params", "add", "x.yaml"],
         ["params", "delete", "mine"],

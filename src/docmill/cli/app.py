@@ -33,6 +33,7 @@ _PARTS: tuple[_Part, ...] = (
     ("documents", "documents.group", BATCHES),
     ("files", "files.group", BATCHES),
     ("pages", "pages"),
+    ("summary", "summary report archive"),
     ("quarantine", "quarantine.group", BATCHES),
     ("source", "source.group", BATCHES),
     ("following", "active logs events"),

@@ -7,7 +7,7 @@ import typer
 
 from docmill.cli.help import HelpGroup, names_of
 from docmill.cli.invocation import Invocation, command
-from docmill.cli.options import BatchName, DryRun, Limit, Offset, Yes
+from docmill.cli.options import BatchName, DryRun, Limit, Offset, ReportFolder, ReportOnCompletion, Yes
 from docmill.cli.running import Priority
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def create(
     webhook_job_id: Annotated[
         str | None, typer.Option("--webhook-job-id", metavar="TEXT", show_default=False, help="Sent along as jobId.")
     ] = None,
+    report_on_completion: ReportOnCompletion = False,
+    report_folder: ReportFolder = None,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="TEXT", show_default=False, help="The same key gives the same batch again."),
@@ -171,6 +173,8 @@ def create(
         webhook_token_env=webhook_token_env,
         webhook_secret_env=webhook_secret_env,
         webhook_job_id=webhook_job_id,
+        report_on_completion=report_on_completion,
+        report_folder=report_folder,
         key=key,
         source=source,
         scheduled_start=scheduled_start,

@@ -88,6 +88,20 @@ InBatch = Annotated[
 DocumentType = Annotated[
     str | None, typer.Option("--type", metavar="TYPE", show_default=False, help="Only these, such as pdf or markdown.")
 ]
+ReportOnCompletion = Annotated[
+    bool,
+    typer.Option("--report-on-completion", help="Write a report and a summary each time that a run group ends."),
+]
+ReportFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--report-folder",
+        parser=_absolute,
+        metavar="FOLDER",
+        show_default=False,
+        help="Where to; else reports/ in the home.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 FailOnDegraded = Annotated[

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from docmill.cli.console import stderr_console
 from docmill.cli.log_lines import LogFormat, write
+from docmill.domain.durations import human_duration
 from docmill.domain.events import (
     CompletedEvent,
     DocumentEvent,
@@ -29,6 +30,7 @@ LINE_SECONDS = 10.0  # a log is read afterwards: a line each ten seconds, or eac
 LINE_SHARE = 0.1
 EVENT_SECONDS = 0.2  # programs need no more than five progress events a second
 _LOUD = ("warning", "error")
+duration = human_duration
 
 
 def choose(*, events: bool, quiet: bool, verbose: bool, log_format: LogFormat = LogFormat.TEXT) -> Reporter:
@@ -164,13 +166,3 @@ def progress_line(event: ProgressEvent) -> str:
     if event.remaining_seconds is not None and event.processed_files < event.total_files:
         parts.append(f"{duration(event.remaining_seconds)} left")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """``0.2 s``, ``14 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -16,6 +16,8 @@ from docmill.cli.options import (
     Offset,
     Overrides,
     PasswordFile,
+    ReportFolder,
+    ReportOnCompletion,
     SyncParams,
     SyncWorkflow,
     Yes,
@@ -65,17 +67,20 @@ def add(
             help="Metadata of such files. May be repeated.",
         ),
     ] = None,
+    report_on_completion: ReportOnCompletion = False,
+    report_folder: ReportFolder = None,
 ) -> "Result":
     """Make a folder known, with what shall hold for it; `docmill sync` then follows it with all others.
 
     Given again, it replaces what held.
     """
     from docmill.domain.sources import Wishes
-    from docmill.service import registering
+    from docmill.service import completion_reports, registering
 
     rules = registering.rules(set_for or [], meta_for or [])
     wishes = Wishes(workflow, params, overrides or (), include or (), exclude or (), rules, password_file)
-    return registering.add(invocation.settings(), name, folder, wishes)
+    reports = completion_reports.configuration(on_completion=report_on_completion, folder=report_folder)
+    return registering.add(invocation.settings(), name, folder, wishes, reports=reports)
 
 
 @command(group, "list", example="docmill source list")

@@ -11,7 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from docmill.definitions.yaml_text import Path, YamlText, kind_of
 from docmill.domain.results import Problem
-from docmill.domain.workflow import ID_PATTERN, VARIABLE_PATTERN, CommandHandler, StepSpec, WebhookHandler
+from docmill.domain.workflow import (
+    ID_PATTERN,
+    VARIABLE_PATTERN,
+    CommandHandler,
+    ReportHandler,
+    StepSpec,
+    WebhookHandler,
+)
 from docmill.errors import DefinitionError
 
 _BOUNDS = {
@@ -180,5 +187,5 @@ def _known_keys(path: Path, model: type[BaseModel]) -> list[str]:
     if len(path) == 3 and path[0] == "steps":
         return list(StepSpec.model_fields)
     if len(path) == 4 and path[0] == "lifecycle":
-        return sorted({*WebhookHandler.model_fields, *CommandHandler.model_fields})
+        return sorted({*WebhookHandler.model_fields, *CommandHandler.model_fields, *ReportHandler.model_fields})
     return list(model.model_fields)

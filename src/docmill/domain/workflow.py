@@ -103,10 +103,18 @@ class CommandHandler(Definition):
     timeout_s: float = Field(60.0, gt=0, le=3600, description="seconds for one try; then it is killed")
 
 
-Handler = Annotated[WebhookHandler | CommandHandler, Field(discriminator="type")]
+class ReportHandler(Definition):
+    """Writes the report and the summary of a run group that has ended."""
+
+    type: Literal["report"]
+    folder: str | None = Field(None, min_length=1, max_length=4096, description="where to; else the home's reports/")
 
 
-def handler_record(handler: WebhookHandler | CommandHandler) -> dict[str, Any]:
+AnyHandler = WebhookHandler | CommandHandler | ReportHandler
+Handler = Annotated[AnyHandler, Field(discriminator="type")]
+
+
+def handler_record(handler: AnyHandler) -> dict[str, Any]:
     """A handler as JSON keeps it: what is not set is left out."""
     return handler.model_dump(mode="json", exclude_none=True)
 
@@ -138,6 +146,14 @@ class Workflow(Definition):
     description: str = Field("", max_length=4000)
     steps: tuple[StepSpec, ...] = Field(min_length=1)
     lifecycle: dict[HandledEvent, list[Handler]] = Field(default_factory=dict)
+
+    @field_validator("lifecycle")
+    @classmethod
+    def _reports_at_the_end(cls, given: dict[HandledEvent, list[Any]]) -> dict[HandledEvent, list[Any]]:
+        for event, handlers in given.items():
+            if event is not HandledEvent.GROUP_END and any(isinstance(each, ReportHandler) for each in handlers):
+                raise ValueError(f"a report is written at group_end, not at {event.value}")
+        return given
 
     def of_type(self, type_: StepType) -> list[StepSpec]:
         return [step for step in self.steps if step.type == type_]

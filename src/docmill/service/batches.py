@@ -61,6 +61,8 @@ def create_batch(
     webhook_token_env: str | None = None,
     webhook_secret_env: str | None = None,
     webhook_job_id: str | None = None,
+    report_on_completion: bool = False,
+    report_folder: str | None = None,
     key: str | None = None,
     source: str | None = None,
     scheduled_start: str | None = None,
@@ -73,7 +75,7 @@ def create_batch(
     ``scheduled_start``: a time, local where it names no zone. ``cron``: five fields, by the local clock. Raises
     UsageError.
     """
-    from docmill.service import definitions, sources, timetable, webhooks
+    from docmill.service import completion_reports, definitions, sources, timetable, webhooks
 
     if cron is not None:
         cron, type = timetable.check(cron), "scheduled"  # noqa: A001 - as above
@@ -96,6 +98,7 @@ def create_batch(
             secret_env=webhook_secret_env,
             job_id=webhook_job_id,
         ),
+        **completion_reports.configuration(on_completion=report_on_completion, folder=report_folder),
     }
     row = {
         **sources.batch_row(name, type, configuration),

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from docmill import failpoints
 from docmill.domain.events import now
 from docmill.domain.results import DeliverResult
-from docmill.domain.workflow import CommandHandler, Handler, WebhookHandler
+from docmill.domain.workflow import AnyHandler, Handler
 from docmill.engine import lock
 from docmill.engine.background import ServiceLock
 from docmill.engine.notices import NAME, deliverer
@@ -47,7 +47,7 @@ SETTLE_SECONDS = 0.2  # answers are written down together: each commit costs the
 IDLE_SECONDS = 10.0  # without anything to do, the background process ends; the engine starts another
 DEFAULT_TIMEOUT_S = 60.0
 _TURN = 256  # deliveries of one handler that are looked up at once
-_HANDLER: TypeAdapter[WebhookHandler | CommandHandler] = TypeAdapter(Handler)
+_HANDLER: TypeAdapter[AnyHandler] = TypeAdapter(Handler)
 
 
 @dataclass(frozen=True, slots=True)

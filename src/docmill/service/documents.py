@@ -79,7 +79,7 @@ def list_files(
         batch_id=batch_id,
         has_errors=has_errors,
         outcomes=shapes.outcomes(counts),
-        files=[_file(row) for row in rows],
+        files=[file(row) for row in rows],
         total=total,
         limit=limit,
         offset=offset,
@@ -159,7 +159,8 @@ def record(row: Row) -> DocumentRecord:
     )
 
 
-def _file(row: Row) -> FileRecord:
+def file(row: Row) -> FileRecord:
+    """As :func:`record`, with what became of it."""
     reasons, found = outcome_queries.reasons_of(row), shapes.text_yield(row)
     problem = shapes.problem(row) if row["outcome"] == "failed" else None
     return FileRecord(

@@ -1,4 +1,4 @@
-"""Calls one handler, a webhook or a command, and says what came of it. Touches no state.
+"""Calls one handler, a webhook, a command or the writing of a report, and says what came of it. Writes no state.
 
 What is returned can be logged: it holds no token, no secret, no path of an address and no argument of a command.
 """
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from docmill import __version__, privacy
-from docmill.domain.workflow import CommandHandler, WebhookHandler
+from docmill.domain.workflow import AnyHandler, CommandHandler, ReportHandler, WebhookHandler
+from docmill.errors import DocmillError, RunGroupNotFound
 from docmill.web import Refused, Unreachable, Web, parse
 
 OUTPUT_CHARS = 400  # of what a command prints, the last of it
@@ -45,7 +46,7 @@ class Parcel:
 class Outcome:
     """``error`` None: taken. ``lasting``: another try would end the same way. ``unreached``: nobody answered at all.
 
-    retry_after: seconds that the receiver asked for. note: what a command printed.
+    retry_after: seconds that the receiver asked for. note: what a command printed, or where a report lies.
     """
 
     error: str | None = None
@@ -70,11 +71,13 @@ class Caller:
     def stop(self) -> None:
         self._stopped.set()
 
-    def call(self, handler: WebhookHandler | CommandHandler, parcel: Parcel) -> Outcome:
+    def call(self, handler: AnyHandler, parcel: Parcel) -> Outcome:
         """Raises nothing that a handler or a receiver could bring about."""
         try:
             if isinstance(handler, WebhookHandler):
                 return self._post(handler, parcel)
+            if isinstance(handler, ReportHandler):
+                return self._report(handler, parcel)
             return self._run(handler, parcel)
         except Exception as error:  # noqa: BLE001 - one delivery's surprise must not stop the others
             return Outcome(f"unexpected {type(error).__name__}")
@@ -122,6 +125,20 @@ class Caller:
             raise _NoSecret(f"the {what} in {where} holds characters that cannot be sent")
         return found
 
+    # ---- reports -----------------------------------------------------------------------------------------------------
+
+    def _report(self, handler: ReportHandler, parcel: Parcel) -> Outcome:
+        from docmill.service import reporting
+
+        group_id = json.loads(parcel.payload)["run_group_id"]
+        folder = self._home / Path(handler.folder).expanduser() if handler.folder is not None else None
+        try:
+            return Outcome(note=str(reporting.write_of_group(self._home, group_id, folder)))
+        except RunGroupNotFound:  # deleted since, and nobody asks for it any more
+            return Outcome()
+        except DocmillError as error:
+            return Outcome(error.message)
+
     # ---- commands ----------------------------------------------------------------------------------------------------
 
     def _run(self, handler: CommandHandler, parcel: Parcel) -> Outcome:
@@ -166,8 +183,10 @@ class Caller:
         return True
 
 
-def told_name(handler: WebhookHandler | CommandHandler) -> str:
+def told_name(handler: AnyHandler) -> str:
     """A handler's name in logs: the origin of an address, the first word of a command."""
+    if isinstance(handler, ReportHandler):
+        return "report"
     if isinstance(handler, WebhookHandler):
         try:
             return f"webhook {parse(handler.url).origin}"

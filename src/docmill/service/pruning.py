@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from docmill.domain.results import BatchDeleted, DeletionCounts, RunGroupDeleted
 from docmill.errors import RunGroupNotFound
+from docmill.service import completion_reports
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import reading
 
@@ -29,6 +30,8 @@ def delete_run_group(settings: Settings, group_id: int, *, dry_run: bool = False
     if row is None:
         raise RunGroupNotFound(f"no run group {group_id}", hint="`docmill run-groups list` shows them")
     counts = carry_out(home, lambda tx: pruning.delete_group(tx, group_id), dry_run=dry_run)
+    if not dry_run:
+        completion_reports.forget(home, [group_id])
     would = "would delete" if dry_run else "deleted"
     return RunGroupDeleted(
         run_group_id=group_id,
@@ -51,9 +54,12 @@ def delete_batch(
     home = find_home(settings)
     with reading(home) as queries:
         row = queries.batch(batch)
+        groups = [each["id"] for each in queries.rows("SELECT id FROM run_group WHERE batch_id = ?", [row["id"]])]
     batch_id = row["id"]
     act = carry_out(home, lambda tx: pruning.delete_batch(tx, batch_id, with_documents=with_documents), dry_run=dry_run)
     leaving: list[str] = []
+    if not dry_run:
+        completion_reports.forget(home, groups)
     if not dry_run and act.deleted_documents:
         from docmill.service.controlling import writing
         from docmill.service.removing import remove_leaving

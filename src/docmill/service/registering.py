@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from docmill.domain.results import (
 )
 from docmill.domain.sources import Rule, SourceSettings, Wishes
 from docmill.errors import AlreadyExists, DefinitionError, InvalidState, NotAllowedError, NotFoundError, UsageError
-from docmill.service import sources
+from docmill.service import completion_reports, sources
 from docmill.service.looking import look, require_folder
 from docmill.settings import Settings, find_home
 from docmill.stores.queries import Queries, Row, reading
@@ -34,8 +34,12 @@ _HASH = re.compile(r"(?:sha256[:-])?([0-9a-f]{64})\Z")
 _NAME = re.compile(r"[^\s/\\][^/\\\n]{0,99}\Z")
 
 
-def add(settings: Settings, name: str, folder: Path, wishes: Wishes) -> SourceChanged:
+def add(
+    settings: Settings, name: str, folder: Path, wishes: Wishes, *, reports: Mapping[str, object] | None = None
+) -> SourceChanged:
     """Make a source known; its next ``sync`` reads it. One of that name and folder is told anew what holds for it.
+
+    ``reports``: what ``completion_reports.configuration`` gives.
 
     Raises NotFoundError for a folder that is not there, AlreadyExists where the name or the folder is another source's,
     DefinitionError where the definitions cannot be used together.
@@ -66,6 +70,7 @@ def add(settings: Settings, name: str, folder: Path, wishes: Wishes) -> SourceCh
             batch_id = groups.create_batch(tx, sources.batch_row(name, "incremental"))
         catalogue.add_source(tx, name, sources.folder_text(folder), batch_id)
         catalogue.remember(tx, name, wanted)
+        completion_reports.set_for(tx, batch_id, reports or {})
         ruling.apply(tx, name, SourceSettings.of(known, batch) if known and batch else None, wanted)
     told = "is told anew what holds for it" if known else "is known"
     return SourceChanged(source=show(settings, name), message=f"source {name} {told}; its next sync reads it")

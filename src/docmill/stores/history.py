@@ -171,6 +171,15 @@ def lifecycle(queries: Queries, run_id: int, *, group_id: int | None = None) -> 
     )
 
 
+def events_of_group(queries: Queries, group_id: int, after: int, limit: int) -> list[Row]:
+    """The lifecycle events of a group behind an id, in order."""
+    return queries.rows(
+        "SELECT e.*, s.name AS step_name FROM lifecycle_event e LEFT JOIN run_step s ON s.id = e.step_id"
+        " WHERE e.run_group_id = ? AND e.id > ? ORDER BY e.id LIMIT ?",
+        [group_id, after, limit],
+    )
+
+
 def step_statuses(queries: Queries, group_id: int) -> list[Row]:
     """Number of steps of a group by name, type and status, in the order of the steps."""
     return queries.rows(

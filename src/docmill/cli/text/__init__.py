@@ -45,6 +45,7 @@ _SUBJECTS = {
     "stats": "StatsDurations StatsSteps StatsThroughput",
     "status": "BatchStatus HomeStatus InitResult",
     "trying": "ParamsDiff ParamsTested",
+    "summarizing": "ArchiveResult ReportResult SummaryResult",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",
     "verifying": "VerifyResult",
     "watching": "WatchResult",

@@ -54,7 +54,8 @@ class Settlement:
     """What became of a try. ``next_at``: it is put off until then; else ``error`` says why it is given up, if it is.
 
     key: the delivery's own; an id may belong to another one by now. handler: what logs call it. unreached: nobody was
-    there to answer, so whatever else waits for that handler is put off as well. note: what a command printed.
+    there to answer, so whatever else waits for that handler is put off as well. note: what a command printed, or where
+    a report lies.
     """
 
     id: int
@@ -70,17 +71,31 @@ class Settlement:
 
 
 def merged(handlers: str, configuration: dict[str, Any]) -> str:
-    """A workflow's handlers, and behind them the webhook that a batch's configuration names, as JSON by event."""
-    if not configuration.get("webhook_url"):
+    """A workflow's handlers, and behind them those that a batch's configuration names, as JSON by event."""
+    own = [*_webhook(configuration), *_report(configuration)]
+    if not own:
         return handlers
+    by_event: dict[str, list[dict[str, Any]]] = json.loads(handlers)
+    for event, handler in own:
+        by_event.setdefault(event, []).append(handler)
+    return json.dumps(by_event, ensure_ascii=False)
+
+
+def _webhook(configuration: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    if not configuration.get("webhook_url"):
+        return []
     webhook = {"type": "webhook", "url": configuration["webhook_url"]}
     for name in ("token_env", "secret_env", "job_id"):
         if configuration.get(f"webhook_{name}"):
             webhook[name] = configuration[f"webhook_{name}"]
-    by_event: dict[str, list[dict[str, Any]]] = json.loads(handlers)
-    for event in configuration.get("webhook_events") or BATCH_EVENTS:
-        by_event.setdefault(event, []).append(webhook)
-    return json.dumps(by_event, ensure_ascii=False)
+    return [(event, webhook) for event in configuration.get("webhook_events") or BATCH_EVENTS]
+
+
+def _report(configuration: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    if not configuration.get("report_on_completion"):
+        return []
+    folder = configuration.get("report_folder")
+    return [(HandledEvent.GROUP_END.value, {"type": "report", **({"folder": folder} if folder else {})})]
 
 
 @contextmanager
@@ -243,7 +258,7 @@ def _log(tx: Transaction, settled: Settlement) -> None:
     log(
         tx,
         "warning" if given_up else "info",
-        what if given_up else f"{settled.handler} printed something on {settled.event}",
+        what if given_up else _noted(settled),
         batch_id=settled.batch_id,
         run_group_id=settled.run_group_id,
         event=settled.event,
@@ -252,6 +267,12 @@ def _log(tx: Transaction, settled: Settlement) -> None:
         attempts=tx.value("SELECT attempts FROM delivery WHERE id = ?", [settled.id]),
         **({"error": settled.error} if settled.error else {}),
         **({"output": settled.note} if settled.note else {}),
+    )
+
+
+def _noted(settled: Settlement) -> str:
+    return (
+        "wrote the report" if settled.handler == "report" else f"{settled.handler} printed something on {settled.event}"
     )
 
 

@@ -1,0 +1,112 @@
+"""``docmill summary``, ``report`` and ``archive``: what a batch came to, to be read, to be shown, and to be kept."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docmill.cli.invocation import Invocation, command
+from docmill.cli.options import AnyBatch, BatchName, RunGroup
+from docmill.cli.running import PANEL
+
+if TYPE_CHECKING:
+    from docmill.domain.results import Result
+
+commands = typer.Typer()
+
+_MIXED = "--json would mix its document into what goes to stdout"
+
+
+@command(
+    commands,
+    "summary",
+    panel=PANEL,
+    example="docmill summary papers\ndocmill summary --run-group 7 --json",
+)
+def summary(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "Result":
+    """Say what a batch came to: totals, time, storage, types, the largest and slowest documents, and what to do next.
+
+    Documents are told as they stand now; the run is the newest one, or the run group that is named. Each recommendation
+    names the figure that it follows from; docs/report.md lists the rules.
+    """
+    from docmill.service import summarizing
+
+    return summarizing.summary(invocation.settings(), batch, run_group=run_group)
+
+
+@command(
+    commands,
+    "report",
+    panel=PANEL,
+    example="docmill report papers -o papers.html\ndocmill report --run-group 7 --output - | gzip > report.html.gz",
+)
+def report(
+    invocation: Invocation,
+    *,
+    batch: AnyBatch = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="The page; - is stdout.")
+    ],
+    run_group: RunGroup = None,
+) -> "Result | None":
+    """Write the summary as one HTML page with charts, to be looked at, printed, or sent to somebody.
+
+    It needs no network and no other file, and runs no script.
+    """
+    from docmill.errors import UsageError
+    from docmill.service import reporting
+
+    if output == "-" and invocation.json:
+        raise UsageError(_MIXED, hint="name a file: -o FILE")
+    try:
+        result = reporting.report(invocation.settings(), batch, output=output, run_group=run_group)
+    except BrokenPipeError:  # whoever read it has had enough
+        from docmill.cli.output import leave_quietly
+
+        leave_quietly()
+        return None
+    return result if output != "-" else None
+
+
+@command(
+    commands,
+    "archive",
+    panel=PANEL,
+    example="docmill archive papers -o papers.zip\ndocmill archive papers --format csv -o papers.zip",
+)
+def archive(
+    invocation: Invocation,
+    *,
+    batch: BatchName,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="The zip; - is stdout.")
+    ],
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option("--format", "-f", metavar="NAME", help="How passages are written, as `export` has them.")
+    ] = "jsonl",
+    include_embeddings: Annotated[bool, typer.Option("--include-embeddings", help="The vectors too.")] = False,
+    include_metadata: Annotated[bool, typer.Option("--include-metadata", help="The documents' metadata too.")] = False,
+) -> "Result | None":
+    """Put all that is known of a batch into one zip: report, summary, documents, log, events, definitions and passages.
+
+    Its manifest.json has the size and the SHA-256 of each file. The documents' own files are not in it.
+    """
+    from docmill.errors import UsageError
+    from docmill.service import archiving
+
+    if output == "-" and invocation.json:
+        raise UsageError(_MIXED, hint="name a file: -o FILE")
+    try:
+        result = archiving.archive(
+            invocation.settings(),
+            batch,
+            output=output,
+            format=format,
+            include_embeddings=include_embeddings,
+            include_metadata=include_metadata,
+        )
+    except BrokenPipeError:  # as above
+        from docmill.cli.output import leave_quietly
+
+        leave_quietly()
+        return None
+    return result if output != "-" else None
