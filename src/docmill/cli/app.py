@@ -40,6 +40,7 @@ _PARTS: tuple[_Part, ...] = (
     ("params", "params.group", STORES),
     ("models", "models.group", STORES),
     ("lancedb", "lancedb.group", STORES),
+    ("schema", "schema"),
 )
 
 

@@ -27,7 +27,15 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import (
+        BatchStatus,
+        ExportResult,
+        HomeStatus,
+        InitResult,
+        PlanResult,
+        SearchResult,
+        SyncResult,
+    )
 
 PANEL = "Everyday"
 commands = typer.Typer()
@@ -52,7 +60,7 @@ def init(
     folder: Annotated[
         Path | None, typer.Argument(metavar="FOLDER", show_default=False, help="Where .docmill goes; else here.")
     ] = None,
-) -> "Result":
+) -> "InitResult":
     """Create a home: the folder that holds state, artifacts and databases."""
     from docmill.service import home
 
@@ -88,7 +96,7 @@ def sync(
         typer.Option("--manifest", metavar="FILE", show_default=False, help="Do what `plan --manifest` wrote there."),
     ] = None,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "SyncResult | PlanResult":
     """Make the index follow folders: new, changed, renamed and deleted files.
 
     Running it again does only what is still to do; nothing is parsed or embedded twice. A source remembers definitions,
@@ -162,7 +170,7 @@ def search(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare every vector, also where there is a vector index.")
     ] = False,
-) -> "Result":
+) -> "SearchResult":
     """Search the passages of all synced documents.
 
     Scores: cosine for vector, BM25 for fts, reciprocal rank fusion for hybrid. Higher is better.
@@ -195,7 +203,7 @@ def status(
     batch: Annotated[
         str | None, typer.Argument(metavar="BATCH", show_default=False, help="A batch, by its id or its name.")
     ] = None,
-) -> "Result":
+) -> "BatchStatus | HomeStatus":
     """Show how a batch stands, or the home at a glance."""
     from docmill.cli.text import get_ready
     from docmill.service import batches
@@ -230,7 +238,7 @@ def export(
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where it goes; - is stdout.")] = "-",
     include_embeddings: Annotated[bool, typer.Option("--include-embeddings", help="The vectors too.")] = False,
     include_metadata: Annotated[bool, typer.Option("--include-metadata", help="The documents' metadata too.")] = False,
-) -> "Result | None":
+) -> "ExportResult | None":
     """Write stored passages to a file or to stdout.
 
     On stdout they are the data, so that --json, which describes the export, needs a file.

@@ -9,7 +9,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import DatabaseInfo, DatabaseList, IndexResult, StoredDocumentList, VacuumResult
 
 group = typer.Typer(cls=HelpGroup, help="List, show, index and compact the LanceDB databases of this home.")
 
@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="DATABASE", help="A database's name
 
 
 @command(group, "list", example="docmill lancedb list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "DatabaseList":
     """List the databases."""
     from docmill.service import databases
 
@@ -25,7 +25,7 @@ def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "
 
 
 @command(group, "info", example="docmill lancedb info default --json")
-def info(invocation: Invocation, *, database: Name = "default") -> "Result":
+def info(invocation: Invocation, *, database: Name = "default") -> "DatabaseInfo":
     """Show a database: its size, its model, its tables and indexes."""
     from docmill.service import databases
 
@@ -33,7 +33,9 @@ def info(invocation: Invocation, *, database: Name = "default") -> "Result":
 
 
 @command(group, "documents", example="docmill lancedb documents default --limit 20")
-def documents(invocation: Invocation, *, database: Name = "default", limit: Limit = 50, offset: Offset = 0) -> "Result":
+def documents(
+    invocation: Invocation, *, database: Name = "default", limit: Limit = 50, offset: Offset = 0
+) -> "StoredDocumentList":
     """List the documents in a database."""
     from docmill.service import databases
 
@@ -48,7 +50,7 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="From all passages as they are now, instead of adding what is missing.")
     ] = False,
-) -> "Result":
+) -> "IndexResult":
     """Make the full text index and the vector index cover every passage.
 
     Runs do so by themselves, once a tenth is missing. With few passages there is no vector index: see the setting
@@ -60,7 +62,7 @@ def index(
 
 
 @command(group, "vacuum", lock=True, example="docmill lancedb vacuum default")
-def vacuum(invocation: Invocation, *, database: Name = "default") -> "Result":
+def vacuum(invocation: Invocation, *, database: Name = "default") -> "VacuumResult":
     """Merge small files and drop versions that no search can still be reading. No document is lost."""
     from docmill.service import databases
 

@@ -9,14 +9,14 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DefinitionTarget, Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import DefinitionList, DefinitionShown, ValidationResult
 
 KIND = "workflow"
 group = typer.Typer(cls=HelpGroup, help="List, show and check workflows: which steps a document passes.")
 
 
 @command(group, "list", example="docmill workflow list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "DefinitionList":
     """List the shipped workflows and this home's own."""
     from docmill.service import definitions
 
@@ -28,7 +28,7 @@ def show(
     invocation: Invocation,
     *,
     id_: Annotated[str, typer.Argument(metavar="ID", show_default=False, help="The workflow's id.")],
-) -> "Result":
+) -> "DefinitionShown":
     """Show a workflow's YAML."""
     from docmill.service import definitions
 
@@ -36,7 +36,7 @@ def show(
 
 
 @command(group, "validate", example="docmill workflow validate\ndocmill workflow validate my_workflow.yaml --json")
-def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Result":
+def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "ValidationResult":
     """Check workflows, and tell each finding with file, line and key. Exit 6 where there are errors."""
     from docmill.service import definitions
 

@@ -35,6 +35,7 @@ _SUBJECTS = {
     "planning": "PlanResult WhyResult",
     "quarantine": "QuarantineList QuarantineReleased QuarantineShown",
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
+    "schemas": "CompletionScript JsonSchema SchemaList",
     "searching": "SearchResult",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",

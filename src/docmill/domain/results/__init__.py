@@ -118,6 +118,14 @@ if TYPE_CHECKING:
         SyncResult,
         WorkerResult,
     )
+    from docmill.domain.results.schemas import (
+        CommandSchema,
+        CompletionScript,
+        ErrorDocument,
+        ErrorObject,
+        JsonSchema,
+        SchemaList,
+    )
     from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
     from docmill.domain.results.shared import (
         DegradedDocument,
@@ -177,6 +185,8 @@ __all__ = [
     "ChunkDifference",
     "CleanupResult",
     "Collected",
+    "CommandSchema",
+    "CompletionScript",
     "DatabaseInfo",
     "DatabaseList",
     "DatabaseSummary",
@@ -203,6 +213,8 @@ __all__ = [
     "Durations",
     "EmbeddingsInfo",
     "EngineHolder",
+    "ErrorDocument",
+    "ErrorObject",
     "ExportResult",
     "FileCounts",
     "FileList",
@@ -223,6 +235,7 @@ __all__ = [
     "IngestedFile",
     "InitResult",
     "JobsCleaned",
+    "JsonSchema",
     "LifecycleRecord",
     "LogRecord",
     "ModelEntry",
@@ -268,6 +281,7 @@ __all__ = [
     "RunResult",
     "RunShown",
     "ScanCounts",
+    "SchemaList",
     "SearchResult",
     "SkippedSource",
     "SourceChanged",
@@ -329,6 +343,7 @@ _NAMES = {
         "EngineHolder FileCounts HomeStatus IgnoredFiles PauseResult ProgressSaved RunResult ScanCounts "
         "SkippedSource SourceSync SyncResult WorkerResult"
     ),
+    "schemas": "CommandSchema CompletionScript ErrorDocument ErrorObject JsonSchema SchemaList",
     "searching": "ExportResult Hit Neighbour SearchResult",
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
