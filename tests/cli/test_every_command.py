@@ -53,6 +53,7 @@ MISSING = {
     "runs list": "nix",
     "runs show": "99",
     "schema": "nix",
+    "settings show": "nix",
     "search": "words --database nix",
     "source add": "nix nix",
     "source relocate": "nix .",

@@ -41,6 +41,7 @@ _PARTS: tuple[_Part, ...] = (
     ("params", "params.group", STORES),
     ("models", "models.group", STORES),
     ("lancedb", "lancedb.group", STORES),
+    ("settings", "settings.group", STORES),
     ("schema", "schema"),
     ("completion", "completion"),
 )

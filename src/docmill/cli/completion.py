@@ -26,7 +26,8 @@ class Shell(StrEnum):
     "completion",
     panel=PANEL,
     example="docmill completion bash > ~/.local/share/bash-completion/completions/docmill\n"
-    'eval "$(docmill completion zsh)"    # in ~/.zshrc, after compinit\ndocmill completion fish > ~/.config/fish/completions/docmill.fish',
+    'eval "$(docmill completion zsh)"    # in ~/.zshrc, after compinit\n'
+    "docmill completion fish > ~/.config/fish/completions/docmill.fish",
 )
 def completion(
     invocation: Invocation,  # noqa: ARG001 - the signature of all commands

@@ -35,7 +35,7 @@ def write_text(console: Console, parts: Iterable[RenderableType]) -> None:
     with console.capture() as capture:
         for part in parts:
             if isinstance(part, Text):  # printing joins texts anew, and would forget how this one folds
-                console.print(part, no_wrap=part.no_wrap, overflow=part.overflow)
+                console.print(part, no_wrap=part.no_wrap, overflow=part.overflow, crop=part.overflow != "ignore")
             else:
                 console.print(part)
     lines = [line.rstrip() for line in capture.get().split("\n")]

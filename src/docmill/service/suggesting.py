@@ -1,6 +1,7 @@
-"""What a shell offers after a Tab: names of what there is in a home. Only looks; a home that cannot be read has nothing.
+"""What a shell offers after a Tab: names of what there is in a home.
 
-It must be over before a person notices, so it reads a few rows by plain SQL and names of files, and waits for nobody.
+It only looks, and a home that cannot be read has nothing. It must be over before a person notices, so it reads a few
+rows by plain SQL and names of files, and waits for nobody.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ _SUBJECTS = {
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
     "schemas": "CompletionScript JsonSchema SchemaList",
     "searching": "SearchResult",
+    "settings": "SettingsShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "status": "BatchStatus HomeStatus InitResult",
     "upkeep": "GcResult JobsCleaned OrphansCleaned",

@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         SchemaList,
     )
     from docmill.domain.results.searching import ExportResult, Hit, Neighbour, SearchResult
+    from docmill.domain.results.settings import SettingShown, SettingsShown
     from docmill.domain.results.shared import (
         DegradedDocument,
         DocumentProblem,
@@ -283,6 +284,8 @@ __all__ = [
     "ScanCounts",
     "SchemaList",
     "SearchResult",
+    "SettingShown",
+    "SettingsShown",
     "SkippedSource",
     "SourceChanged",
     "SourceList",
@@ -345,6 +348,7 @@ _NAMES = {
     ),
     "schemas": "CommandSchema CompletionScript ErrorDocument ErrorObject JsonSchema SchemaList",
     "searching": "ExportResult Hit Neighbour SearchResult",
+    "settings": "SettingShown SettingsShown",
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
     "stores": (
