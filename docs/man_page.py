@@ -123,5 +123,6 @@ def _example(text: str) -> list[str]:
 def _text(text: str) -> str:
     """Text in which roff sees no request and no escape, and no hyphen is mended. Empty lines part paragraphs."""
     escaped = text.strip().replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    escaped = "".join(each if each.isascii() else f"\\[u{ord(each):04X}]" for each in escaped)
     paragraphs = [" ".join(part.split()) for part in escaped.split("\n\n")]
     return "\n.PP\n".join(f"\\&{each}" if each.startswith((".", "'")) else each for each in paragraphs)
