@@ -7,6 +7,7 @@ the word that its help shows for it, so that a new command is completed as soon 
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,27 @@ _IDS = {"workflow": "workflows", "params": "param_sets", "run-groups": "run_grou
 
 def script(shell: str) -> str:
     """What a shell has to be told once, for its Tab to ask docmill."""
-    from typer.completion import get_completion_script
-
-    return get_completion_script(prog_name="docmill", complete_var=VARIABLE, shell=shell)
+    told: str = _typers().get_completion_script(prog_name="docmill", complete_var=VARIABLE, shell=shell)
+    return told
 
 
 def answer(build: Callable[[str | None], typer.Typer], called: Callable[[list[str]], str | None]) -> int:
     """Print what may come next, as the shell that asks wants it. Whatever goes wrong, nothing is offered."""
-    from typer import completion
-
+    completion = _typers()
     line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
     try:
         completion.completion_init()
         root: Any = typer.main.get_command(build(called(line.split()[1:])))
         _teach(root, "")
-        return completion.shell_complete(root, {"obj": None}, "docmill", VARIABLE, os.environ[VARIABLE])
+        code: int = completion.shell_complete(root, {"obj": None}, "docmill", VARIABLE, os.environ[VARIABLE])
+        return code
     except Exception:  # noqa: BLE001 - a message in the midst of typing helps nobody
         return 1
+
+
+def _typers() -> Any:
+    """Its module for completion, which exports nothing by its own account."""
+    return import_module("typer.completion")
 
 
 def _teach(command: Any, group: str) -> None:
@@ -76,10 +81,10 @@ def _kind(param: Any, group: str) -> str | None:
 
 
 def _suggest(kind: str, ctx: Any, incomplete: str) -> list[Any]:
-    from typer.completion import shell_completion
-
     from docmill.service import suggesting
+
+    item = _typers().shell_completion.CompletionItem
 
     home = ctx.params.get("home") or ctx.find_root().params.get("home")
     found = suggesting.quietly(getattr(suggesting, kind), Path(home) if home else None, incomplete)
-    return [shell_completion.CompletionItem(value, help=about or None) for value, about in found]
+    return [item(value, help=about or None) for value, about in found]

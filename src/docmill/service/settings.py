@@ -34,7 +34,7 @@ def _shown(settings: Settings, name: str, field: FieldInfo) -> SettingShown:
     return SettingShown(
         name=name,
         value=_plain(getattr(settings, name)),
-        default=_plain(field.get_default(call_default_factory=True)),  # type: ignore[call-arg] # no factory needs data
+        default=_plain(field.get_default(call_default_factory=True)),
         origin=origin,
         where=where if origin in ("environment", "file") else None,
         variable=variable,

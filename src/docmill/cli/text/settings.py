@@ -19,9 +19,9 @@ def _(result: SettingsShown, view: View) -> list[RenderableType]:
         return _one(result.settings[0])
     made = table("setting", "value", "from", *(["what it is"] if view.verbose else []))
     for each in result.settings:
-        changed = each.origin != "default"
-        row = [Text(each.name, style="bold" if changed else ""), _value(each.value), Text(_from(each), style="cyan")]
-        made.add_row(*row, *([each.description] if view.verbose else []))
+        name = Text(each.name, style="bold" if each.origin != "default" else "")
+        more = [each.description] if view.verbose else []
+        made.add_row(name, _value(each.value), Text(_from(each), style="cyan"), *more)
     parts: list[RenderableType] = [made, Text(f"file: {safe(result.file or 'none')}", style="dim")]
     if result.others:
         parts.append(Text(f"no settings: {safe(', '.join(result.others))}", style="dim"))
