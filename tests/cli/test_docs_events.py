@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from jsonschema import ValidationError
 
+import schemas
 from docmill.domain import events
 from docmill.domain.results import LogRecord
 
@@ -34,8 +36,12 @@ def test_an_example_is_what_a_program_will_read(name: str) -> None:
     if name == "progress":
         given["stages"] = tuple(events.StageProgress(**stage) for stage in example["stages"])
     assert json.loads(json.dumps(events.as_record(kind(**given)))) == example
+    schemas.validator((), lines=True).validate(example)
+    with pytest.raises(ValidationError):
+        schemas.validator((), lines=True).validate({**example, "odd": 1})
 
 
 def test_so_is_that_of_the_log() -> None:
     example = {name: value for name, value in EXAMPLES["log"].items() if name != "type"}
     assert LogRecord(**example).model_dump() == example
+    schemas.validator((), lines=True).validate(EXAMPLES["log"])

@@ -57,6 +57,7 @@ def test_long_work_can_be_followed_by_programs():
     with_events = {title(path) for path in LEAVES if any("--events" in param.opts for param in COMMANDS[path].params)}
     names = (
         "sync",
+        "plan",
         "ingest",
         "start",
         "resume",

@@ -3,6 +3,7 @@
 A command imports its own module and no other: to make all of them takes as long as most commands do.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -50,6 +51,9 @@ _PARTS: tuple[_Part, ...] = (
     ("params", "params.group", STORES),
     ("models", "models.group", STORES),
     ("lancedb", "lancedb.group", STORES),
+    ("settings", "settings.group", STORES),
+    ("schema", "schema"),
+    ("completion", "completion"),
 )
 
 
@@ -127,8 +131,11 @@ def _root(
 
 def run(arguments: list[str]) -> int:
     """Run docmill with these arguments and return its exit code. Prints; raises nothing."""
-    from docmill.cli import boundary
+    from docmill.cli import boundary, completing
     from docmill.cli.console import tolerate_names
+
+    if completing.VARIABLE in os.environ:
+        return completing.answer(build, _named)
 
     privacy.keep_private()
     tolerate_names(sys.stdout, sys.stderr)

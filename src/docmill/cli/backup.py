@@ -8,7 +8,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DryRun, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import BackupResult, RestoreResult
 
 PANEL = "Upkeep"
 commands = typer.Typer()
@@ -31,7 +31,7 @@ def backup(
         typer.Option("--without-cache", help="Leave out cached vectors: smaller, but changed parameters embed again."),
     ] = False,
     dry_run: DryRun = False,
-) -> "Result":
+) -> "BackupResult":
     """Write this home into one file, also while an engine is at work in it; then read that again and check it.
 
     The file holds the home as it was at one instant. One that is there is replaced once the new one has been checked.
@@ -59,7 +59,7 @@ def restore(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file, and say what it holds.")] = False,
     yes: Yes = False,
-) -> "Result":
+) -> "RestoreResult":
     """Make a home of a backup: at --home PATH, else .docmill here. Only where there is no home in use.
 
     Every file is checked by its sum, and every database against the state, before anything is put in place. Restore

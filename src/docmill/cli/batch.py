@@ -11,7 +11,7 @@ from docmill.cli.options import BatchName, DryRun, Limit, Offset, ReportFolder, 
 from docmill.cli.running import Priority
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import BatchCreated, BatchDeleted, BatchList, BatchShown
 
 group = typer.Typer(cls=HelpGroup, help="Create, list and show batches: named sets of documents.")
 
@@ -153,7 +153,7 @@ def create(
             "--jitter", metavar="SHARE", min=0, max=1, show_default=False, help="Of the delay, at random; else 0.1."
         ),
     ] = None,
-) -> "Result":
+) -> "BatchCreated":
     """Create a batch, to be started by hand, at a time, or again and again."""
     from docmill.service import batches
 
@@ -223,7 +223,7 @@ def list_(
     ] = None,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "BatchList":
     """List batches, newest first, with their numbers by status and type."""
     from docmill.service import history
 
@@ -254,7 +254,7 @@ def delete(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "BatchDeleted":
     """Delete a batch that has ended, with its run groups, runs, events and log.
 
     A batch that has documents is refused, as they would belong nowhere: --with-documents takes them out of the index,
@@ -271,7 +271,7 @@ def delete(
 
 
 @command(group, "show", example="docmill batch show papers")
-def show(invocation: Invocation, *, batch: BatchName) -> "Result":
+def show(invocation: Invocation, *, batch: BatchName) -> "BatchShown":
     """Show a batch: what it is, how it was set up, and its run groups."""
     from docmill.service import batches
 

@@ -9,7 +9,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.running import PANEL
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import DeliverResult
 
 commands = typer.Typer()
 
@@ -31,7 +31,7 @@ def deliver(
         bool, typer.Option("--wait", help="Where another process delivers already, let it end first.")
     ] = False,
     given_up: Annotated[bool, typer.Option("--given-up", help="Also send what was given up before.")] = False,
-) -> "Result":
+) -> "DeliverResult":
     """Send what waits in the outbox: webhooks and commands that were not reached yet.
 
     Whenever an engine works, this runs in the background by itself.

@@ -10,7 +10,14 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DocumentType, DryRun, InBatch, Limit, Offset, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import (
+        DocumentDeleted,
+        DocumentHistory,
+        DocumentList,
+        DocumentRestored,
+        DocumentShown,
+        OrphansCleaned,
+    )
 
 group = typer.Typer(cls=HelpGroup, help="List, show, trace, delete and restore documents.")
 
@@ -51,7 +58,7 @@ def list_(
     ] = False,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "DocumentList":
     """List documents, by source and URI."""
     from docmill.service import documents
 
@@ -69,7 +76,7 @@ def list_(
 
 
 @command(group, "show", example="docmill documents show 2024/report.pdf")
-def show(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
+def show(invocation: Invocation, *, uri: Named, source: Source = None) -> "DocumentShown":
     """Show one document: its file, its state, where its passages lie, and why it failed or is degraded."""
     from docmill.service import documents
 
@@ -79,7 +86,7 @@ def show(invocation: Invocation, *, uri: Named, source: Source = None) -> "Resul
 @command(group, "history", example="docmill documents history 2024/report.pdf --json")
 def history(
     invocation: Invocation, *, uri: Named, source: Source = None, limit: Limit = 50, offset: Offset = 0
-) -> "Result":
+) -> "DocumentHistory":
     """Tell what happened to a document: its versions, renames, deletion and return."""
     from docmill.service import documents
 
@@ -89,7 +96,7 @@ def history(
 @command(group, "delete", example="docmill documents delete drafts/secret.md --source notes")
 def delete(
     invocation: Invocation, *, uri: Named, source: Source = None, dry_run: DryRun = False, yes: Yes = False
-) -> "Result":
+) -> "DocumentDeleted":
     """Take a document out of the index for good, with its records. Its file stays, and is left alone from then on."""
     from docmill.service import forgetting
 
@@ -109,7 +116,7 @@ def cleanup_orphans(
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "OrphansCleaned":
     """Take documents out of the index whose source, batch or single file is not there any more."""
     from docmill.service import cleaning
 
@@ -120,7 +127,7 @@ def cleanup_orphans(
 
 
 @command(group, "restore", example="docmill documents restore drafts/secret.md --source notes")
-def restore(invocation: Invocation, *, uri: Named, source: Source = None) -> "Result":
+def restore(invocation: Invocation, *, uri: Named, source: Source = None) -> "DocumentRestored":
     """Let a deleted document come back: the next sync indexes its file again."""
     from docmill.service import forgetting
 

@@ -22,7 +22,7 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import BatchStatus, HomeStatus, InitResult, PlanResult, StatusWatched, SyncResult
 
 PANEL = "Everyday"
 commands = typer.Typer()
@@ -35,7 +35,7 @@ def init(
     folder: Annotated[
         Path | None, typer.Argument(metavar="FOLDER", show_default=False, help="Where .docmill goes; else here.")
     ] = None,
-) -> "Result":
+) -> "InitResult":
     """Create a home: the folder that holds state, artifacts and databases."""
     from docmill.service import home
 
@@ -71,7 +71,7 @@ def sync(
         typer.Option("--manifest", metavar="FILE", show_default=False, help="Do what `plan --manifest` wrote there."),
     ] = None,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "SyncResult | PlanResult":
     """Make the index follow folders: new, changed, renamed and deleted files.
 
     Running it again does only what is still to do; nothing is parsed or embedded twice. A source remembers definitions,
@@ -125,7 +125,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Go on showing it until the batch's work has ended; exit as that did.")
     ] = False,
-) -> "Result":
+) -> "BatchStatus | HomeStatus | StatusWatched":
     """Show how a batch stands, or the home at a glance.
 
     With --watch it shows stages, speed, time left and errors by reason as they change, whoever does the work: on a

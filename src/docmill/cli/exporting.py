@@ -11,7 +11,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import Filter
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import ExportResult
 
 commands = typer.Typer()
 
@@ -80,7 +80,7 @@ def export(
         bool, typer.Option("--report", help="Write FILE.report.json too: counts, failures, model, checksums.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the folder of an earlier export.")] = False,
-) -> "Result | None":
+) -> "ExportResult | None":
     """Write stored passages to a file, to a folder or to stdout.
 
     On stdout they are the data, so that --json, which describes the export, needs a file. All is read at one version of

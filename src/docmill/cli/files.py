@@ -10,7 +10,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import BatchName, DocumentType, Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import FileList
 
 group = typer.Typer(cls=HelpGroup, help="Show what became of each file of a batch.")
 
@@ -51,7 +51,7 @@ def list_(
     ] = None,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "FileList":
     """List the files of a batch: how each ended, why, and how much text it gave.
 
     Degraded files are completed ones that lost some of their text, or may have. docs/outcomes.md explains every code.

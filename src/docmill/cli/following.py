@@ -2,7 +2,7 @@
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,8 +14,9 @@ from docmill.cli.options import BatchName, Limit, Offset
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from docmill.domain.results import LogRecord, Result
+    from docmill.domain.results import ActiveBatches, BatchEvents, BatchLogs, Followed, LogRecord
 
+T = TypeVar("T")
 commands = typer.Typer()
 
 
@@ -32,7 +33,7 @@ Follow = Annotated[
 
 
 @command(commands, "active", panel=PANEL, example="docmill active\ndocmill active --json")
-def active(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def active(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "ActiveBatches":
     """Show the batches that are running or paused, and whether an engine is at work."""
     from docmill.service import history
 
@@ -62,7 +63,7 @@ def logs(
     limit: Limit = 100,
     offset: Offset = 0,
     follow: Follow = False,
-) -> "Result | None":
+) -> "BatchLogs | Followed | None":
     """Show the log of a batch, newest last.
 
     With --follow it goes on until the batch has ended; as NDJSON with --events.
@@ -88,7 +89,7 @@ def logs(
     events=True,
     example="docmill events papers --follow\ndocmill events papers | jq -r 'select(.type == \"error\") | .uri'",
 )
-def events(invocation: Invocation, *, batch: BatchName, follow: Follow = False) -> "Result | None":
+def events(invocation: Invocation, *, batch: BatchName, follow: Follow = False) -> "BatchEvents | None":
     """Tell what a batch's newest run group does, as NDJSON: progress, documents, errors, stages and its end.
 
     From any shell, whoever runs it. Without --follow, what there is so far. The last line is the result.
@@ -114,7 +115,7 @@ def _refuse_one_document(invocation: Invocation) -> None:
         raise UsageError("--json is one document, and --follow has no end", hint="--events gives one object a line")
 
 
-def _until_nobody_reads(tell: "Callable[[], Result]") -> "Result | None":
+def _until_nobody_reads(tell: "Callable[[], T]") -> "T | None":
     """A reader that has left, such as ``head``, ends it."""
     from docmill.cli.output import leave_quietly
 

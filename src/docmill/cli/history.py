@@ -10,7 +10,16 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DryRun, Limit, Offset, RunGroup, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import (
+        RunGroupDeleted,
+        RunGroupList,
+        RunGroupShown,
+        RunGroupStats,
+        RunLifecycle,
+        RunList,
+        RunShown,
+        StepList,
+    )
 
 PANEL = "History"
 runs = typer.Typer(cls=HelpGroup, help="List and show runs: one document's way through a workflow.")
@@ -85,7 +94,7 @@ def list_runs(
     include_document: Annotated[bool, typer.Option("--include-document", help="With each run's document.")] = False,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "RunList":
     """List runs, those of the newest run group first."""
     from docmill.service import history
 
@@ -102,7 +111,7 @@ def list_runs(
 
 
 @command(runs, "show", example="docmill runs show 42")
-def show_run(invocation: Invocation, *, run: RunId) -> "Result":
+def show_run(invocation: Invocation, *, run: RunId) -> "RunShown":
     """Show a run with its steps and its document."""
     from docmill.service import history
 
@@ -117,7 +126,7 @@ def lifecycle(
     include_group: Annotated[
         bool, typer.Option("--include-group", help="With the start and the end of its run group.")
     ] = False,
-) -> "Result":
+) -> "RunLifecycle":
     """Show what happened to a run, event by event."""
     from docmill.service import history
 
@@ -139,7 +148,7 @@ def list_steps(
     ] = None,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "StepList":
     """List steps, run by run, those of the newest run group first."""
     from docmill.service import history
 
@@ -165,7 +174,7 @@ def list_groups(
     ] = None,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "RunGroupList":
     """List run groups, newest first."""
     from docmill.service import history
 
@@ -175,7 +184,7 @@ def list_groups(
 
 
 @command(groups, "show", example="docmill run-groups show 7")
-def show_group(invocation: Invocation, *, run_group: GroupId) -> "Result":
+def show_group(invocation: Invocation, *, run_group: GroupId) -> "RunGroupShown":
     """Show a run group, and the definitions that it runs."""
     from docmill.service import history
 
@@ -183,7 +192,7 @@ def show_group(invocation: Invocation, *, run_group: GroupId) -> "Result":
 
 
 @command(groups, "stats", example="docmill run-groups stats 7")
-def stats(invocation: Invocation, *, run_group: GroupId) -> "Result":
+def stats(invocation: Invocation, *, run_group: GroupId) -> "RunGroupStats":
     """Count a run group's runs and steps, and say how long they took.
 
     Durations are of work that was done, not of what was found done; of an embedding, from its first text to its last.
@@ -194,7 +203,9 @@ def stats(invocation: Invocation, *, run_group: GroupId) -> "Result":
 
 
 @command(groups, "delete", example="docmill run-groups delete 7 --dry-run\ndocmill run-groups delete 7 --yes --json")
-def delete_group(invocation: Invocation, *, run_group: GroupId, dry_run: DryRun = False, yes: Yes = False) -> "Result":
+def delete_group(
+    invocation: Invocation, *, run_group: GroupId, dry_run: DryRun = False, yes: Yes = False
+) -> "RunGroupDeleted":
     """Delete the records of a run group that has ended: its runs, steps, events and deliveries.
 
     What it made stays: documents, passages, vectors, and all that is kept to make them again.

@@ -149,7 +149,8 @@ def command(
     libraries: bool = False,
     panel: str | None = None,
 ) -> "Callable[[Callable[..., Result | None]], Callable[..., Result | None]]":
-    """Register a function as a command. Its docstring is the help, its first line the summary.
+    """Register a function as a command. Its docstring is the help, its first line the summary; the result that its
+    signature names is what ``docmill schema`` describes.
 
     events: long work, has ``--events``. lock: may run or wait for the engine, has ``--lock-timeout``
     and ``--take-over``. limit: works for as long as there is work, has ``--max-minutes``. libraries: uses such as log.
@@ -182,10 +183,16 @@ def command(
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__doc__ = function.__doc__
+        run.results = _results_of(function)  # type: ignore[attr-defined] # `docmill schema` asks for it
         group.command(name, epilog=example, cls=HelpCommand, rich_help_panel=panel)(run)
         return function
 
     return register
+
+
+def _results_of(function: "Callable[..., Result | None]") -> list[str]:
+    """The names of the results that a command returns, as its signature says, and mypy holds it to them."""
+    return [name for name in function.__annotations__["return"].split(" | ") if name != "None"]
 
 
 _DEFAULTS: dict[str, Any] = {"home": None, "log_format": None, "lock_timeout": None, "max_minutes": None}

@@ -9,7 +9,14 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DryRun, Limit, Offset, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import (
+        DatabaseDropped,
+        DatabaseInfo,
+        DatabaseList,
+        IndexResult,
+        StoredDocumentList,
+        VacuumResult,
+    )
 
 group = typer.Typer(cls=HelpGroup, help="List, show, index, compact and drop the LanceDB databases of this home.")
 
@@ -17,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="DATABASE", help="A database's name
 
 
 @command(group, "list", example="docmill lancedb list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "DatabaseList":
     """List the databases."""
     from docmill.service import databases
 
@@ -25,7 +32,7 @@ def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "
 
 
 @command(group, "info", example="docmill lancedb info default --json")
-def info(invocation: Invocation, *, database: Name = "default") -> "Result":
+def info(invocation: Invocation, *, database: Name = "default") -> "DatabaseInfo":
     """Show a database: its size, its model, its tables and indexes."""
     from docmill.service import databases
 
@@ -53,7 +60,7 @@ def documents(
             help="Only documents such as: uri like '%report%', chunk_count > 100.",
         ),
     ] = None,
-) -> "Result":
+) -> "StoredDocumentList":
     """List the documents in a database."""
     from docmill.service import databases
 
@@ -68,7 +75,7 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="From all passages as they are now, instead of adding what is missing.")
     ] = False,
-) -> "Result":
+) -> "IndexResult":
     """Make the full text index and the vector index cover every passage.
 
     Runs do so by themselves, once a tenth is missing. With few passages there is no vector index: see the setting
@@ -80,7 +87,7 @@ def index(
 
 
 @command(group, "vacuum", lock=True, example="docmill lancedb vacuum default")
-def vacuum(invocation: Invocation, *, database: Name = "default") -> "Result":
+def vacuum(invocation: Invocation, *, database: Name = "default") -> "VacuumResult":
     """Merge small files and drop versions that no search can still be reading. No document is lost."""
     from docmill.service import databases
 
@@ -94,7 +101,7 @@ def drop(
     database: Annotated[str, typer.Argument(metavar="DATABASE", show_default=False, help="A database's name.")],
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "DatabaseDropped":
     """Delete a database. Documents, outputs and cached vectors stay: the next sync fills it again from those.
 
     So it is made anew with nothing embedded again; to be rid of it for good, let no source store there any more.

@@ -26,12 +26,12 @@ from docmill.service.live import BatchMoment, Moment
 
 if TYPE_CHECKING:
     from docmill.cli.invocation import Invocation
-    from docmill.domain.results import Result
+    from docmill.domain.results import StatusWatched
 
 BAR_WIDTH = 32
 
 
-def watched(invocation: Invocation, batch: str | None) -> Result:
+def watched(invocation: Invocation, batch: str | None) -> StatusWatched:
     """Show it until the work has ended. Without a batch it does not end, but by Ctrl-C."""
     settings = invocation.settings()
     if invocation.json:

@@ -10,7 +10,7 @@ from docmill.cli.history import PANEL
 from docmill.cli.invocation import Invocation, command
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import Metrics, MetricsWritten
 
 commands = typer.Typer()
 
@@ -28,7 +28,7 @@ def metrics(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Write them there; else to stdout."),
     ] = None,
-) -> "Result | None":
+) -> "Metrics | MetricsWritten | None":
     """Tell the home's figures in Prometheus' text format: documents, work, last runs, databases, the engine.
 
     A file is replaced at once, as node_exporter's textfile collector needs it. docs/observe.md explains each figure.

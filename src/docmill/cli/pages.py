@@ -9,7 +9,7 @@ from docmill.cli.options import PasswordFile
 from docmill.cli.running import PANEL
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import PagesResult
 
 commands = typer.Typer()
 
@@ -41,7 +41,7 @@ def pages(
         ),
     ] = None,
     password_file: PasswordFile = None,
-) -> "Result | None":
+) -> "PagesResult | None":
     """Write the pages of PDFs and images into a zip: each as a picture and as the text that was read of it.
 
     Beside them lie the images and the results of OCR that were kept, and a manifest.json says what there is. On stdout

@@ -11,7 +11,16 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DefinitionTarget, DryRun, Limit, Offset, Overrides, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import (
+        DefinitionAdded,
+        DefinitionDeleted,
+        DefinitionList,
+        DefinitionShown,
+        ParamsDiff,
+        ParamsTested,
+        ParamTargets,
+        ValidationResult,
+    )
 
 KIND = "param_set"
 MOST_CHARACTERS = 1_000_000  # far more than a definition may have; what is longer is refused, not held in memory
@@ -24,7 +33,7 @@ Workflow = Annotated[str, typer.Option("--workflow", metavar="ID", help="The ste
 
 
 @command(group, "list", example="docmill params list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "DefinitionList":
     """List the shipped param sets and this home's own."""
     from docmill.service import definitions
 
@@ -32,7 +41,7 @@ def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "
 
 
 @command(group, "show", example="docmill params show default > my_params.yaml")
-def show(invocation: Invocation, *, id_: Id) -> "Result":
+def show(invocation: Invocation, *, id_: Id) -> "DefinitionShown":
     """Show a param set's YAML."""
     from docmill.service import definitions
 
@@ -40,7 +49,7 @@ def show(invocation: Invocation, *, id_: Id) -> "Result":
 
 
 @command(group, "validate", example="docmill params validate\ndocmill params validate my_params.yaml --json")
-def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Result":
+def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "ValidationResult":
     """Check param sets, and tell each finding with file, line and key. Exit 6 where there are errors."""
     from docmill.service import definitions
 
@@ -54,7 +63,7 @@ def diff(
     a: Annotated[str, typer.Argument(metavar="A", show_default=False, help="A param set, by its id or its file.")],
     b: Annotated[str, typer.Argument(metavar="B", show_default=False, help="Another one.")],
     workflow: Workflow = "batch",
-) -> "Result":
+) -> "ParamsDiff":
     """Compare two param sets, value by value, and tell which steps would run again if B came after A.
 
     What it would take for your documents is said by `docmill plan --params B`.
@@ -81,7 +90,7 @@ def test(
     overrides: Overrides = None,
     limit: Limit = 10,
     offset: Offset = 0,
-) -> "Result":
+) -> "ParamsTested":
     """Parse and chunk one file as a run would, and show its passages. Nothing is stored, and nothing embedded.
 
     Exit 3 where the file fails, as a run would fail it.
@@ -105,7 +114,7 @@ def add(
     invocation: Invocation,
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="A YAML file; - reads stdin.")],
-) -> "Result":
+) -> "DefinitionAdded":
     """Check a param set and put it into this home."""
     from docmill.service import definitions
 
@@ -120,7 +129,7 @@ def delete(
     id_: Id,
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "DefinitionDeleted":
     """Delete one of this home's own param sets; shipped ones stay."""
     from docmill.service import definitions
 
@@ -139,7 +148,7 @@ def targets(
     database: Annotated[str, typer.Argument(metavar="DATABASE", show_default=False, help="A database's name.")],
     limit: Limit = 50,
     offset: Offset = 0,
-) -> "Result":
+) -> "ParamTargets":
     """List the param sets that write to a database."""
     from docmill.service import definitions
 

@@ -21,7 +21,7 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import PlanResult, WhyResult
     from docmill.domain.sources import Wishes
 
 commands = typer.Typer()
@@ -31,6 +31,7 @@ commands = typer.Typer()
     commands,
     "plan",
     panel=PANEL,
+    events=True,
     example="docmill plan ~/papers\ndocmill plan --budget-minutes 30\ndocmill plan papers --manifest papers.plan.json",
 )
 def plan(
@@ -54,7 +55,7 @@ def plan(
         Path | None,
         typer.Option("--manifest", metavar="FILE", show_default=False, help="Write it down for `sync --manifest`."),
     ] = None,
-) -> "Result":
+) -> "PlanResult":
     """Say what a sync would do, why, and how long it would take. No document is touched."""
     from docmill.domain.sources import Wishes
 
@@ -81,7 +82,7 @@ def planned(
     checksum: bool,
     budget_minutes: float | None = None,
     manifest: Path | None = None,
-) -> "Result":
+) -> "PlanResult":
     """Also what ``sync --dry-run`` does."""
     from docmill.service import planning
 
@@ -109,7 +110,7 @@ def why(
         str | None,
         typer.Option("--source", metavar="NAME", show_default=False, help="Its source, where several have the URI."),
     ] = None,
-) -> "Result":
+) -> "WhyResult":
     """Say why a document was processed, whether the next sync would, and which of its passages changed."""
     from docmill.service import explaining
 

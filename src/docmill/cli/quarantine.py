@@ -9,7 +9,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DryRun, InBatch, Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import QuarantineList, QuarantineReleased, QuarantineShown
 
 group = typer.Typer(
     cls=HelpGroup, help="Show and release documents that took workers down, or had to be ended for time or memory."
@@ -21,7 +21,7 @@ Source = Annotated[
 
 
 @command(group, "list", example="docmill quarantine list\ndocmill quarantine list --batch papers --json")
-def list_(invocation: Invocation, *, batch: InBatch = None, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, batch: InBatch = None, limit: Limit = 50, offset: Offset = 0) -> "QuarantineList":
     """List what is in quarantine: WORKER_CRASHED, TIMEOUT and OUT_OF_MEMORY; how often, and how workers died.
 
     They are not tried again until they are released, or change, or the definitions do.
@@ -37,7 +37,7 @@ def show(
     *,
     uri: Annotated[str, typer.Argument(metavar="URI", show_default=False, help="A document, by its URI or its id.")],
     source: Source = None,
-) -> "Result":
+) -> "QuarantineShown":
     """Show one of them: each death of a worker, its last words, and what was logged."""
     from docmill.service import quarantine
 
@@ -62,7 +62,7 @@ def release(
         str | None, typer.Option("--source", metavar="NAME", show_default=False, help="Only of this source.")
     ] = None,
     dry_run: DryRun = False,
-) -> "Result":
+) -> "QuarantineReleased":
     """Let documents be tried again: by the next sync, start or worker.
 
     It destroys nothing: what takes workers down again is back in quarantine after three of them.

@@ -22,7 +22,7 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import CancelResult, DetachedResult, IngestResult, PauseResult, RunResult
 
 PANEL = "Batches"
 commands = typer.Typer()
@@ -97,7 +97,7 @@ def ingest(
         Priority | None,
         typer.Option("--priority", metavar=names_of(Priority), show_default=False, help="Of the batch."),
     ] = None,
-) -> "Result":
+) -> "IngestResult":
     """Put files, and what web addresses give, into a batch, without processing them yet.
 
     A file or an address that is known is new only where its content or its metadata is; nothing is deleted. A manifest
@@ -164,7 +164,7 @@ def start(
         bool, typer.Option("--detach", help="Return at once; a process in the background does the work.")
     ] = False,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "RunResult | DetachedResult":
     """Process a batch's documents and wait for the end, or leave them to the background with --detach."""
     from docmill.cli.degraded import judged
     from docmill.domain.results import DetachedResult
@@ -190,7 +190,7 @@ def start(
 
 
 @command(commands, "pause", panel=PANEL, lock=True, example="docmill pause papers\ndocmill pause --run-group 7")
-def pause(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "Result":
+def pause(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "PauseResult":
     """Finish what is in flight, then hold the batch. Works from any shell."""
     from docmill.service import stopping
 
@@ -212,7 +212,7 @@ def resume(
     batch: AnyBatch = None,
     run_group: RunGroup = None,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "RunResult":
     """Go on with a paused or interrupted batch."""
     from docmill.cli.degraded import judged
     from docmill.service import resuming
@@ -235,7 +235,7 @@ def cancel(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "CancelResult":
     """Stop a batch at once, for good."""
     from docmill.service import stopping
 
@@ -269,7 +269,7 @@ def retry(
         bool, typer.Option("--reset-retry-count", help="With all automatic attempts ahead of them again; else one.")
     ] = False,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "RunResult":
     """Try failed documents again."""
     from docmill.cli.degraded import judged
     from docmill.errors import UsageError
@@ -306,7 +306,7 @@ def wait(
         typer.Option("--timeout", metavar="SECONDS", min=0, show_default=False, help="Then exit 8; the work goes on."),
     ] = None,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "RunResult":
     """Wait until nothing of a batch is running or pending, and exit as its work ended."""
     from docmill.cli.degraded import judged
     from docmill.service import waiting

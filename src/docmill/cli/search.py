@@ -12,7 +12,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import Database, Filter
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import ContextResult, DocumentText, PassageShown, QueriesResult, SearchResult
 
 commands = typer.Typer()
 
@@ -94,7 +94,7 @@ def search(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Where the answers of --queries go; - is stdout.")
     ] = "-",
-) -> "Result | None":
+) -> "SearchResult | QueriesResult | ContextResult | None":
     """Search the passages of all synced documents.
 
     Scores: cosine for vector, BM25 for fts, reciprocal rank fusion for hybrid. Higher is better.
@@ -138,7 +138,7 @@ def search(
     return searching.search(invocation.settings(), query or "", database=database, **asked)
 
 
-def _many(invocation: Invocation, queries: str, output: str, asked: dict[str, Any]) -> "Result | None":
+def _many(invocation: Invocation, queries: str, output: str, asked: dict[str, Any]) -> "QueriesResult | None":
     """On stdout the answers are the data, so that the summary goes to stderr, and only the exit code tells the rest."""
     from docmill.cli.output import exit_code, leave_quietly
     from docmill.errors import UsageError
@@ -195,7 +195,7 @@ def show(
     ] = 1,
     chunks: Annotated[bool, typer.Option("--chunks", help="Where a document's passages begin and end.")] = False,
     vector: Annotated[bool, typer.Option("--vector", help="A passage's vector, too.")] = False,
-) -> "Result":
+) -> "PassageShown | DocumentText":
     """Show a passage with what stands around it, or the text of a document as it was read."""
     from docmill.service import showing
 

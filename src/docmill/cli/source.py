@@ -24,7 +24,7 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import SourceChanged, SourceList, SourceRecord, SourceRemoved, SourceStatus
 
 group = typer.Typer(cls=HelpGroup, help="Add, list, move and remove the folders that this home follows.")
 
@@ -69,7 +69,7 @@ def add(
     ] = None,
     report_on_completion: ReportOnCompletion = False,
     report_folder: ReportFolder = None,
-) -> "Result":
+) -> "SourceChanged":
     """Make a folder known, with what shall hold for it; `docmill sync` then follows it with all others.
 
     Given again, it replaces what held.
@@ -84,7 +84,7 @@ def add(
 
 
 @command(group, "list", example="docmill source list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "SourceList":
     """List the sources, with their folders and how many documents they have."""
     from docmill.service import registering
 
@@ -92,7 +92,7 @@ def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "
 
 
 @command(group, "show", example="docmill source show papers --json")
-def show(invocation: Invocation, *, name: Name) -> "Result":
+def show(invocation: Invocation, *, name: Name) -> "SourceRecord":
     """Show what holds for a source."""
     from docmill.service import registering
 
@@ -100,7 +100,7 @@ def show(invocation: Invocation, *, name: Name) -> "Result":
 
 
 @command(group, "relocate", example="docmill source relocate papers /mnt/new/papers")
-def relocate(invocation: Invocation, *, name: Name, folder: Folder) -> "Result":
+def relocate(invocation: Invocation, *, name: Name, folder: Folder) -> "SourceChanged":
     """Say where a source's folder lies now. Nothing is parsed or embedded again."""
     from docmill.service import registering
 
@@ -108,7 +108,7 @@ def relocate(invocation: Invocation, *, name: Name, folder: Folder) -> "Result":
 
 
 @command(group, "remove", example="docmill source remove papers --dry-run")
-def remove(invocation: Invocation, *, name: Name, dry_run: DryRun = False, yes: Yes = False) -> "Result":
+def remove(invocation: Invocation, *, name: Name, dry_run: DryRun = False, yes: Yes = False) -> "SourceRemoved":
     """Forget a source: its documents leave the index, its files stay where they are."""
     from docmill.service import registering
 
@@ -136,7 +136,7 @@ def status(
             help="Hold these against what is known, a JSON map of URI to SHA-256, - for stdin; else its folder.",
         ),
     ] = None,
-) -> "Result":
+) -> "SourceStatus":
     """Tell what is new, changed, renamed, deleted or the same. Nothing is written."""
     from docmill.service import registering
 

@@ -9,7 +9,7 @@ from docmill.cli.options import AnyBatch, BatchName, RunGroup
 from docmill.cli.running import PANEL
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import ArchiveResult, ReportResult, SummaryResult
 
 commands = typer.Typer()
 
@@ -22,7 +22,7 @@ _MIXED = "--json would mix its document into what goes to stdout"
     panel=PANEL,
     example="docmill summary papers\ndocmill summary --run-group 7 --json",
 )
-def summary(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "Result":
+def summary(invocation: Invocation, *, batch: AnyBatch = None, run_group: RunGroup = None) -> "SummaryResult":
     """Say what a batch came to: totals, time, storage, types, the largest and slowest documents, and what to do next.
 
     Documents are told as they stand now; the run is the newest one, or the run group that is named. Each recommendation
@@ -47,7 +47,7 @@ def report(
         str, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="The page; - is stdout.")
     ],
     run_group: RunGroup = None,
-) -> "Result | None":
+) -> "ReportResult | None":
     """Write the summary as one HTML page with charts, to be looked at, printed, or sent to somebody.
 
     It needs no network and no other file, and runs no script.
@@ -85,7 +85,7 @@ def archive(
     ] = "jsonl",
     include_embeddings: Annotated[bool, typer.Option("--include-embeddings", help="The vectors too.")] = False,
     include_metadata: Annotated[bool, typer.Option("--include-metadata", help="The documents' metadata too.")] = False,
-) -> "Result | None":
+) -> "ArchiveResult | None":
     """Put all that is known of a batch into one zip: report, summary, documents, log, events, definitions and passages.
 
     Its manifest.json has the size and the SHA-256 of each file. The documents' own files are not in it.

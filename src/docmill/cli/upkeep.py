@@ -8,14 +8,14 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DryRun, Yes
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import GcResult, JobsCleaned
 
 PANEL = "Upkeep"
 commands = typer.Typer()
 
 
 @command(commands, "gc", panel=PANEL, lock=True, example="docmill gc --dry-run\ndocmill gc")
-def gc(invocation: Invocation, *, dry_run: DryRun = False) -> "Result":
+def gc(invocation: Invocation, *, dry_run: DryRun = False) -> "GcResult":
     """Remove outputs, vectors and copies that no document leads to any more. Nothing that can be searched goes."""
     from docmill.service import collecting
 
@@ -39,7 +39,7 @@ def cleanup(
     ] = "completed,failed,cancelled",
     dry_run: DryRun = False,
     yes: Yes = False,
-) -> "Result":
+) -> "JobsCleaned":
     """Delete the records of old run groups, with their logs. No document or passage goes.
 
     What is still in use stays: the last run group of each batch and the last that completed, for each database; those

@@ -7,7 +7,7 @@ import typer
 from docmill.cli.invocation import Invocation, command
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import VerifyResult
 
 commands = typer.Typer()
 
@@ -29,7 +29,7 @@ def verify(
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Read every file of the folders, whatever its times say.")
     ] = False,
-) -> "Result":
+) -> "VerifyResult":
     """Hold folders, state.db, artifacts, cached vectors and databases against each other. Exit 3 where they disagree.
 
     Without --repair nothing is written and no lock is taken, and each finding says what --repair would do. Repair does

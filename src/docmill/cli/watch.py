@@ -21,7 +21,7 @@ from docmill.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import WatchResult
 
 commands = typer.Typer()
 
@@ -67,7 +67,7 @@ def watch(
         ),
     ] = None,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "WatchResult":
     """Keep the index like folders: what changes is searchable within seconds. A signal ends it in good order, exit 0.
 
     A folder that goes away keeps its documents and is waited for. What `sync` would refuse is told once and tried

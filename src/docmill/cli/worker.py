@@ -9,7 +9,7 @@ from docmill.cli.options import FailOnDegraded
 from docmill.cli.running import PANEL
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import WorkerResult
 
 commands = typer.Typer()
 
@@ -31,7 +31,7 @@ def worker(
         float, typer.Option("--poll", metavar="SECONDS", min=0.1, max=3600, help="Between two looks while idle.")
     ] = 1.0,
     fail_on_degraded: FailOnDegraded = False,
-) -> "Result":
+) -> "WorkerResult":
     """Run what is due or unfinished, and wait for more. A signal ends it in good order, with exit 0."""
     from docmill.cli.degraded import judged
     from docmill.service import working

@@ -11,7 +11,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import DefinitionTarget, Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import Result
+    from docmill.domain.results import DefinitionList, DefinitionShown, ValidationResult, WorkflowGraph
 
 KIND = "workflow"
 group = typer.Typer(cls=HelpGroup, help="List, show, check and draw workflows: which steps a document passes.")
@@ -23,7 +23,7 @@ class Form(StrEnum):
 
 
 @command(group, "list", example="docmill workflow list")
-def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "Result":
+def list_(invocation: Invocation, *, limit: Limit = 50, offset: Offset = 0) -> "DefinitionList":
     """List the shipped workflows and this home's own."""
     from docmill.service import definitions
 
@@ -35,7 +35,7 @@ def show(
     invocation: Invocation,
     *,
     id_: Annotated[str, typer.Argument(metavar="ID", show_default=False, help="The workflow's id.")],
-) -> "Result":
+) -> "DefinitionShown":
     """Show a workflow's YAML."""
     from docmill.service import definitions
 
@@ -43,7 +43,7 @@ def show(
 
 
 @command(group, "validate", example="docmill workflow validate\ndocmill workflow validate my_workflow.yaml --json")
-def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "Result":
+def validate(invocation: Invocation, *, target: DefinitionTarget = None) -> "ValidationResult":
     """Check workflows, and tell each finding with file, line and key. Exit 6 where there are errors."""
     from docmill.service import definitions
 
@@ -72,7 +72,7 @@ def graph(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Where the SVG goes.")
     ] = None,
-) -> "Result | None":
+) -> "WorkflowGraph | None":
     """Draw a workflow: its steps in order, which process runs each, and what goes from one to the next.
 
     Without -o the SVG goes to stdout, so that --json, which describes the graph, needs a file or no SVG.

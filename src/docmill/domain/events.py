@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, get_args
 
 
 def now() -> str:
@@ -59,6 +59,10 @@ class ProgressEvent:
     remaining_seconds: float | None = None
     timestamp: str = field(default_factory=now)
     skipped_files: int = 0
+
+    @property
+    def message(self) -> str:
+        return f"{self.processed_files} of {self.total_files} documents"
 
     @property
     def percentage(self) -> float:
@@ -124,6 +128,14 @@ class ErrorEvent:
     timestamp: str = field(default_factory=now)
     retry_count: int = 0
 
+    @property
+    def filename(self) -> str:
+        return PurePosixPath(self.uri).name
+
+    @property
+    def occurred_at(self) -> str:
+        return self.timestamp
+
 
 @dataclass(frozen=True, slots=True)
 class CompletedEvent:
@@ -151,18 +163,16 @@ class MessageEvent:
 Event = ProgressEvent | StageCompleteEvent | DocumentEvent | ErrorEvent | CompletedEvent | MessageEvent
 
 
+# What an event says beside its fields: its properties.
+DERIVED: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name, value in vars(kind).items() if isinstance(value, property)) for kind in get_args(Event)
+}
+
+
 def as_record(event: Event) -> dict[str, Any]:
-    """An event as the JSON object that programs read, wherever it is told."""
-    record = {"type": event.type, "timestamp": event.timestamp, **asdict(event)}
-    if isinstance(event, ProgressEvent):
-        record["percentage"] = event.percentage
-        record["current_stage"] = event.current_stage
-        record["message"] = f"{event.processed_files} of {event.total_files} documents"
-        record["estimated_completion"] = event.estimated_completion
-    if isinstance(event, ErrorEvent):
-        record["filename"] = PurePosixPath(event.uri).name
-        record["occurred_at"] = event.timestamp
-    return record
+    """An event as the JSON object that programs read, wherever it is told: its fields and its properties."""
+    more = {name: getattr(event, name) for name in DERIVED[type(event)]}
+    return {"type": event.type, "timestamp": event.timestamp, **asdict(event), **more}
 
 
 class Reporter(Protocol):

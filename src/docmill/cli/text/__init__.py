@@ -41,6 +41,8 @@ _SUBJECTS = {
     "runs": "CancelResult DetachedResult PauseResult RunResult SyncResult WorkerResult",
     "searching": "ContextResult QueriesResult SearchResult",
     "showing": "DocumentText PassageShown",
+    "schemas": "CompletionScript JsonSchema SchemaList",
+    "settings": "SettingsShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceStatus",
     "stats": "StatsDurations StatsSteps StatsThroughput",
     "status": "BatchStatus HomeStatus InitResult",

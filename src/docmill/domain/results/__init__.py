@@ -132,6 +132,14 @@ if TYPE_CHECKING:
         SyncResult,
         WorkerResult,
     )
+    from docmill.domain.results.schemas import (
+        CommandSchema,
+        CompletionScript,
+        ErrorDocument,
+        ErrorObject,
+        JsonSchema,
+        SchemaList,
+    )
     from docmill.domain.results.searching import (
         AlsoIn,
         AnsweredContext,
@@ -148,6 +156,7 @@ if TYPE_CHECKING:
         SearchResult,
         UnansweredQuery,
     )
+    from docmill.domain.results.settings import SettingShown, SettingsShown
     from docmill.domain.results.shared import (
         DegradedDocument,
         DocumentProblem,
@@ -248,6 +257,8 @@ __all__ = [
     "Citation",
     "CleanupResult",
     "Collected",
+    "CommandSchema",
+    "CompletionScript",
     "ContextResult",
     "DatabaseDropped",
     "DatabaseInfo",
@@ -279,6 +290,8 @@ __all__ = [
     "Durations",
     "EmbeddingsInfo",
     "EngineHolder",
+    "ErrorDocument",
+    "ErrorObject",
     "ExportOptions",
     "ExportReport",
     "ExportResult",
@@ -307,6 +320,7 @@ __all__ = [
     "InitResult",
     "Insights",
     "JobsCleaned",
+    "JsonSchema",
     "LengthBin",
     "LifecycleRecord",
     "LogRecord",
@@ -367,7 +381,10 @@ __all__ = [
     "RunResult",
     "RunShown",
     "ScanCounts",
+    "SchemaList",
     "SearchResult",
+    "SettingShown",
+    "SettingsShown",
     "SkippedSource",
     "SlowRun",
     "SourceChanged",
@@ -460,6 +477,8 @@ _NAMES = {
         "AlsoIn AnsweredContext AnsweredQuery Citation ContextResult ExportReport ExportResult ExportedFile "
         "ExportedModel Hit Neighbour QueriesResult SearchResult UnansweredQuery"
     ),
+    "schemas": "CommandSchema CompletionScript ErrorDocument ErrorObject JsonSchema SchemaList",
+    "settings": "SettingShown SettingsShown",
     "shared": "DegradedDocument DocumentProblem Outcomes Page Progress Result RetryPolicy Stage TextYield",
     "showing": "DocumentText PassageShown PassageSpan VectorShown",
     "sources": "SourceChanged SourceList SourceRecord SourceRemoved SourceRule SourceStatus",
