@@ -37,12 +37,19 @@ def check_lines(text: str, names: tuple[str, ...]) -> None:
 def hold_all(patch: pytest.MonkeyPatch) -> None:
     """Results and errors of whatever is shown as JSON in this process, by a command or by a test itself."""
     running: list[tuple[str, ...]] = []
-    run, show, write = invocation._run, output.show, output.write_json
+    run, leave, show, write = invocation._run, invocation._leave, output.show, output.write_json
 
-    def checked_run(function: Callable[..., Any], *rest: Any) -> None:
+    def checked_run(function: Callable[..., Any], *rest: Any) -> Result | None:
         running.append(tuple(invocation._results_of(function)))
         try:
-            run(function, *rest)
+            return run(function, *rest)
+        except BaseException:
+            running.pop()
+            raise
+
+    def checked_leave(*ended: Any) -> None:
+        try:
+            leave(*ended)
         finally:
             running.pop()
 
@@ -61,6 +68,7 @@ def hold_all(patch: pytest.MonkeyPatch) -> None:
         write(document, indent=indent)
 
     patch.setattr(invocation, "_run", checked_run)
+    patch.setattr(invocation, "_leave", checked_leave)
     patch.setattr(output, "show", checked_show)
     patch.setattr(output, "write_json", checked_write)
 
