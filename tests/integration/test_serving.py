@@ -185,7 +185,7 @@ def test_a_signal_lets_requests_end_and_exits_with_0(local: OnnxSession, cache: 
     _, told = process.communicate(timeout=30)
     status, said = answer.result()
     assert (process.returncode, status, len(said["data"])) == (0, 200, 60)
-    assert told == "requests answered: 1; of these, refused: 0\n"
+    assert told == "texts embedded: 60; requests: 1, 0 of them refused\n"
 
 
 def test_addresses_and_models_that_cannot_be(server: ModelServed, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

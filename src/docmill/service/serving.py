@@ -58,7 +58,8 @@ def serve(settings: Settings, reporter: Reporter, options: Options, listening: C
         server.drain(_DRAIN_S)
         server.server_close()
         served.queue.close()
-        reporter.emit(MessageEvent("info", f"requests answered: {told.requests}; of these, refused: {told.refused}"))
+        said = f"texts embedded: {served.queue.embedded}; requests: {told.requests}, {told.refused} of them refused"
+        reporter.emit(MessageEvent("info", said))
 
 
 class _Tally:

@@ -33,7 +33,12 @@ class _Task:
 
 
 class EmbeddingQueue:
-    """A model and the threads that run it. ``session`` must be one that several threads may use."""
+    """A model and the threads that run it. ``session`` must be one that several threads may use.
+
+    embedded: how many texts have got their vectors.
+    """
+
+    embedded = 0
 
     def __init__(
         self, session: EmbeddingSession, tokenizer: Tokenizer, info: ModelInfo, params: EmbedParams, *, threads: int
@@ -78,6 +83,8 @@ class EmbeddingQueue:
         finally:
             for task in tasks:  # where one failed, nobody wants the others
                 task.future.cancel()
+        with self._changed:
+            self.embedded += len(texts)
         return vectors
 
     def close(self) -> None:
