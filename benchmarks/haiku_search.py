@@ -5,9 +5,10 @@
 
 ``export --format haiku`` makes the database, haiku.rag 0.101.1 opens it in an environment of its own (peers/install.py;
 it needs Python 3.12 or later) and embeds each question by ``models serve``. Like is compared with like: search by
-vector has to give the same first passage for every question. Full text and hybrid are told as well: haiku.rag indexes
-stop words and ranks them by its own rules. Without a home it is the shipped example with ten questions about it; FILE
-has one question a line. With --record only the tables that haiku.rag makes are written down, for the tests.
+vector has to give the same first passage for every question. Full text and hybrid are told as well, and differ:
+haiku.rag indexes stop words, docmill does not (docs/haiku.md). Without a home it is the shipped example with ten
+questions about it; FILE has one question a line. With --record only the tables that haiku.rag makes are written down,
+for the tests.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def docmill(*arguments: str | Path, home: Path) -> Any:
 @contextlib.contextmanager
 def served(home: Path, model: str) -> Iterator[dict[str, Any]]:
     """The model of the database, as other programs ask it."""
-    command = [sys.executable, "-m", "docmill", "--home", home, "models", "serve", model, "--port", "0"]
+    command = [sys.executable, "-m", "docmill", "--home", str(home), "models", "serve", model, "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -115,7 +116,7 @@ def told(result: dict[str, Any]) -> bool:
     print(f"the same first passage of {len(rows)}: {', '.join(f'{kind} {same[kind]}' for kind in KINDS)}")
     print(f"documents whose items are those of their DoclingDocument: {result['documents_with_the_same_items']}"
           f" of {result['documents']}")  # fmt: skip
-    return same["vector"] == len(rows) and result["documents_with_the_same_items"] == result["documents"]
+    return bool(same["vector"] == len(rows) and result["documents_with_the_same_items"] == result["documents"])
 
 
 def main() -> int:
