@@ -8,6 +8,7 @@ An environment's folder is named after its pins, so that changed pins make a new
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 INSTALLED = "installed"
 SECONDS = 900
+_LATER = 3  # minor versions that are tried
 
 
 class CannotInstall(Exception):
@@ -51,14 +53,23 @@ def environment(name: str, *, install: bool = True) -> Path:
 
 
 def interpreter(pins: str) -> str:
-    """This Python, or where a line ``# python X.Y`` asks for another, one that is on the PATH."""
+    """This Python, or where a line ``# python X.Y`` asks for a later one, the first that is found and runs."""
     asked = re.search(r"^# python (\d+)\.(\d+)$", pins, re.MULTILINE)
-    if asked is None or sys.version_info[:2] == (int(asked[1]), int(asked[2])):
+    least = (int(asked[1]), int(asked[2])) if asked else (0, 0)
+    if sys.version_info[:2] >= least:
         return sys.executable
-    found = shutil.which(f"python{asked[1]}.{asked[2]}")
-    if found is None:
-        raise CannotInstall(f"it needs Python {asked[1]}.{asked[2]}, which is not on the PATH")
-    return found
+    for minor in range(least[1], least[1] + _LATER):
+        for python in _pythons(f"{least[0]}.{minor}"):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):  # pyenv's stand-ins are there and do not run
+                subprocess.run([python, "-c", "import venv"], capture_output=True, check=True, timeout=60)
+                return python
+    raise CannotInstall(f"it needs Python {least[0]}.{least[1]} or later, which is not on the PATH and not pyenv's")
+
+
+def _pythons(version: str) -> list[str]:
+    found = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    return [*([found] if found else []), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
 
 
 def _run(command: list[str | Path], *, codes: tuple[int, ...] = (0,)) -> None:

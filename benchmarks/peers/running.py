@@ -22,7 +22,19 @@ from docmill.models.known import MINILM
 from docmill.models.tokenizer import open_tokenizer
 from peers.install import CannotInstall, environment
 
+
+@dataclass(frozen=True)
+class Choice:
+    """What makes a peer faster than its defaults do, by runs over some dozens of files."""
+
+    option: str
+    value: int
+    form: str
+
+
 HERE = Path(__file__).parent
+BATCHES = Choice("--batch-size", 8, "batches of 8")
+WORKERS = Choice("--workers", 2, "2 workers")
 NOT_CLEAN = 3  # docmill's exit code where single documents failed: of real files, some are scans
 
 
@@ -82,30 +94,31 @@ def docmill(work: Path) -> Pipeline:
     )
 
 
-def plain_script(work: Path, batch: int | None = None) -> Pipeline:
-    return _peer("plain script", sys.executable, "plain_script.py", work, batch)
+def plain_script(work: Path, *, batched: bool = False) -> Pipeline:
+    return _peer("plain script", sys.executable, "plain_script.py", work, BATCHES if batched else None)
 
 
 def peers(work: Path, *, install: bool) -> tuple[list[tuple[Pipeline, Pipeline]], list[str]]:
     """Those that can be had, each as its documentation has it and in its best form; and why the others are missing."""
     found, missing = [], []
-    for name, title, script in (
-        ("llamaindex", "LlamaIndex", "llamaindex_pipeline.py"),
-        ("cocoindex", "CocoIndex", "cocoindex_app.py"),
+    for name, title, script, best in (
+        ("llamaindex", "LlamaIndex", "llamaindex_pipeline.py", BATCHES),
+        ("cocoindex", "CocoIndex", "cocoindex_app.py", BATCHES),
+        ("haiku", "haiku-ingester", "haiku_ingester.py", WORKERS),
     ):
         try:
             python = str(environment(name, install=install))
         except CannotInstall as error:
             missing.append(f"{title} could not be installed: {error}")
             continue
-        found.append((_peer(title, python, script, work, None), _peer(title, python, script, work, 8)))
+        found.append((_peer(title, python, script, work), _peer(title, python, script, work, best)))
     return found, missing
 
 
-def _peer(name: str, python: str, script: str, work: Path, batch: int | None) -> Pipeline:
-    folder = work / f"{Path(script).stem}-{batch or 'documented'}"
+def _peer(name: str, python: str, script: str, work: Path, chosen: Choice | None = None) -> Pipeline:
+    folder = work / f"{Path(script).stem}-{'best' if chosen else 'documented'}"
     model = str(store.get(MINILM, store.default_cache()).folder)
-    more = ("--batch-size", str(batch)) if batch else ()
+    more = (chosen.option, str(chosen.value)) if chosen else ()
     command = (
         python,
         "-W",
@@ -118,8 +131,11 @@ def _peer(name: str, python: str, script: str, work: Path, batch: int | None) ->
         *more,
         "--documents",
     )
-    form = f"batches of {batch}" if batch else "as documented"
-    return Pipeline(name, form, command, folder, env={"PYTHONPATH": ""})  # its environment is its own
+    form = chosen.form if chosen else "as documented"
+    # Its environment is its own; the one that has no model of its own asks docmill's, run by this Python.
+    env = {"PYTHONPATH": "", "DOCMILL_PYTHON": sys.executable}
+    texts, table = ("content_fts", "haiku.rag.lancedb") if script.startswith("haiku") else ("text", "lancedb")
+    return Pipeline(name, form, command, folder, texts, table, env=env)
 
 
 def tokens_of(texts: Sequence[str]) -> int:

@@ -16,6 +16,7 @@
     │   ├── EngineBusy               ENGINE_BUSY
     │   ├── Overtaken                OVERTAKEN
     │   ├── AlreadyExists            ALREADY_EXISTS
+    │   ├── AddressTaken             ADDRESS_TAKEN
     │   ├── ConcurrentBatchLimit     CONCURRENT_BATCH_LIMIT
     │   └── ModelMismatch            MODEL_MISMATCH
     ├── DefinitionError              BAD_DEFINITION          exit 6
@@ -160,6 +161,13 @@ class AlreadyExists(NotAllowedError):
     """The name, or the place, is taken."""
 
     code = "ALREADY_EXISTS"
+
+
+class AddressTaken(NotAllowedError):
+    """Another program listens on that port already."""
+
+    code = "ADDRESS_TAKEN"
+    hint = "choose another with --port, or any free one with --port 0"
 
 
 class ConcurrentBatchLimit(NotAllowedError):

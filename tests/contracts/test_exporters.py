@@ -16,6 +16,7 @@ import pytest
 
 from docmill import registry
 from docmill.domain.contracts import ExportedDocument, ModelInfo
+from docmill.domain.documents import ParsedDocument
 
 TYPES = {
     "headings": pa.list_(pa.string()),
@@ -73,7 +74,10 @@ class Rows:
         return self.text(document)
 
     def text(self, document: ExportedDocument) -> str:
-        return "\n\n".join(row["text"] for row in document.passages)
+        return self.parsed(document).text
+
+    def parsed(self, document: ExportedDocument) -> ParsedDocument:
+        return ParsedDocument("markdown", "\n\n".join(row["text"] for row in document.passages), ())
 
 
 def written(name: str, rows: list[dict[str, Any]], fields: list[str] | None = None) -> str:

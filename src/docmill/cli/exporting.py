@@ -49,7 +49,7 @@ def export(
             "-f",
             metavar="NAME",
             show_default=False,
-            help="jsonl, json, csv, parquet, lance, markdown, or a plug-in's; else by FILE's ending, else jsonl.",
+            help="jsonl, json, csv, parquet, lance, haiku, markdown or a plug-in's; else by FILE's ending, else jsonl.",
         ),
     ] = None,
     output: Annotated[

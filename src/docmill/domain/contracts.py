@@ -219,6 +219,10 @@ class Export(Protocol):
         """The same with what Markdown marks: headings, and the header rows of tables."""
         ...
 
+    def parsed(self, document: ExportedDocument) -> ParsedDocument:
+        """The whole text with its blocks; where what parsing gave has gone, each passage is one."""
+        ...
+
 
 class FileExporter(Protocol):
     """Writes one file, as the rows come, to a binary stream that cannot seek: a compressor, a pipe, or the file.

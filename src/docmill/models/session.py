@@ -20,7 +20,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxSession:
-    """Fits ``contracts.EmbeddingSession``. Not for use by several threads at once."""
+    """Fits ``contracts.EmbeddingSession``. May be used from several threads: nothing of a call is kept in it."""
 
     def __init__(self, model: InstalledModel, *, threads: int) -> None:
         self._model = model

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docmill.domain.contracts import ExportedDocument, ModelInfo
-from docmill.domain.documents import BlockKind, ParsedDocument
+from docmill.domain.documents import Block, BlockKind, ParsedDocument
 from docmill.domain.filters import Condition, quoted
 from docmill.errors import DamagedArtifact
 from docmill.stores import document_queries
@@ -102,14 +102,16 @@ class Published:
         yield from self._without_passages()
 
     def text(self, document: ExportedDocument) -> str:
-        """See the contract. Where what parsing gave has gone, the passages hold all of it but white space."""
-        parsed = self._parsed(document)
-        return parsed.text if parsed is not None else _put_together(document.passages)
+        """See the contract."""
+        return self.parsed(document).text
 
     def markdown(self, document: ExportedDocument) -> str:
         """See the contract."""
-        parsed = self._parsed(document)
-        return _marked(parsed) if parsed is not None else _put_together(document.passages)
+        return _marked(self.parsed(document))
+
+    def parsed(self, document: ExportedDocument) -> ParsedDocument:
+        """See the contract. Where what parsing gave has gone, the passages hold all of it but white space."""
+        return self._parsed(document) or _put_together(document)
 
     def _parsed(self, document: ExportedDocument) -> ParsedDocument | None:
         """What parsing gave, where it is kept and was not made anew since, in another way."""
@@ -280,13 +282,16 @@ def _marked(parsed: ParsedDocument) -> str:
     return "".join([*parts, parsed.text[position:]])
 
 
-def _put_together(passages: Sequence[dict[str, Any]]) -> str:
-    """The text of a document out of its passages, white space between them as may be, all else where it was."""
-    parts, length = list[str](), 0
-    for row in passages:
+def _put_together(document: ExportedDocument) -> ParsedDocument:
+    """A document out of its passages: white space between them as may be, all else where it was; a block for each."""
+    parts, blocks, length = list[str](), list[Block](), 0
+    for row in document.passages:
         start, end = row["char_start"], row["char_end"]
         gap = start - length
         parts.append("\n\n"[:gap] + " " * (gap - 2) if gap > 0 else "")
-        parts.append(row["text"][len(row["text"]) - (end - max(start, length)) :] if end > length else "")
+        if end > length:
+            new = end - max(start, length)
+            parts.append(row["text"][len(row["text"]) - new :])
+            blocks.append(Block(BlockKind.PARAGRAPH, end - new, end, page=row["page_start"]))
         length = max(length, end)
-    return "".join(parts)
+    return ParsedDocument(document.type, "".join(parts), tuple(blocks), document.title, document.metadata)

@@ -34,7 +34,7 @@ _SUBJECTS = {
     ),
     "ingesting": "IngestResult",
     "metrics": "MetricsWritten",
-    "models": "ModelInstalled ModelList ModelVerified",
+    "models": "ModelInstalled ModelList ModelServed ModelVerified",
     "pages": "PagesResult",
     "planning": "PlanResult WhyResult",
     "quarantine": "QuarantineList QuarantineReleased QuarantineShown",

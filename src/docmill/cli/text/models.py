@@ -8,7 +8,7 @@ from rich.text import Text
 from docmill.cli.console import safe
 from docmill.cli.text.dispatch import View, render
 from docmill.cli.text.pieces import count, more, size, table
-from docmill.domain.results import ModelEntry, ModelInstalled, ModelList, ModelVerified
+from docmill.domain.results import ModelEntry, ModelInstalled, ModelList, ModelServed, ModelVerified
 
 
 @render.register
@@ -44,6 +44,19 @@ def _(result: ModelVerified, view: View) -> list[RenderableType]:  # noqa: ARG00
     parts.append(Text(f"{checked} checked, {count(len(result.findings), 'finding')}", style="bold red"))
     parts.append(Text.assemble(("mend it: ", "dim"), f"docmill models install {safe(result.findings[0].name)}"))
     return parts
+
+
+@render.register
+def _(result: ModelServed, view: View) -> list[RenderableType]:  # noqa: ARG001 - a renderer's signature
+    """The address alone on its line, for scripts; then what clients want to know."""
+    lines = {
+        "OpenAI": result.openai_url,
+        "Ollama": result.ollama_url,
+        "model": f"{safe(result.model)}{'' if result.quantization == 'fp32' else f' as {result.quantization}'}, "
+        f"{result.dimension} dimensions, {result.max_tokens} tokens",
+    }
+    rows = [Text.assemble((f"  {name:<8}", "dim"), value) for name, value in lines.items()]
+    return [Text(result.address, style="bold"), *rows]
 
 
 def _state(entry: ModelEntry) -> Text:

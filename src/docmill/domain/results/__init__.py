@@ -198,6 +198,7 @@ if TYPE_CHECKING:
         ModelFinding,
         ModelInstalled,
         ModelList,
+        ModelServed,
         ModelVerified,
         StoredDocument,
         StoredDocumentList,
@@ -332,6 +333,7 @@ __all__ = [
     "ModelFinding",
     "ModelInstalled",
     "ModelList",
+    "ModelServed",
     "ModelVerified",
     "Neighbour",
     "Orphan",
@@ -485,7 +487,7 @@ _NAMES = {
     "stats": "GroupStats SlowRun StatsDurations StatsSteps StatsThroughput StepThroughput TypeDurations",
     "stores": (
         "DatabaseDropped DatabaseInfo DatabaseList DatabaseSummary EmbeddingsInfo IndexInfo IndexResult ModelEntry "
-        "ModelFinding ModelInstalled ModelList ModelVerified StoredDocument StoredDocumentList TableInfo "
+        "ModelFinding ModelInstalled ModelList ModelServed ModelVerified StoredDocument StoredDocumentList TableInfo "
         "VacuumResult VersionInfo"
     ),
     "summarizing": (

@@ -174,3 +174,20 @@ class ModelVerified(Result):
     findings: list[ModelFinding]
     clean: bool
     reason: str | None = None
+
+
+class ModelServed(Result):
+    """Told when the server listens. ``openai_url`` and ``ollama_url`` are what clients call the base URL."""
+
+    address: str
+    host: str
+    port: int
+    openai_url: str
+    ollama_url: str
+    model: str
+    quantization: str
+    dimension: int
+    max_tokens: int
+    fingerprint: str
+    threads: int
+    pid: int
