@@ -53,7 +53,7 @@ def offers(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 def test_commands_options_and_choices(offers: Offers) -> None:
-    assert sorted(offers("sta")) == ["start", "status"]
+    assert sorted(offers("sta")) == ["start", "stats", "status"]
     assert {"create", "list", "delete", "show"} <= set(offers("batch", ""))
     assert offers("search", "x", "--da") == ["--database"]
     assert offers("search", "x", "--mode", "") == ["hybrid", "vector", "fts"]

@@ -53,12 +53,16 @@ def test_it_works_without_a_home_and_looks_into_one(cli, tmp_path):
 
 
 def test_settings_and_variables(cli, monkeypatch):
-    monkeypatch.setenv("DOCMILL_EMBED_WORKER", "3")
     monkeypatch.setenv("DOCMILL_WORKER_CPU_S", "many")
     said = cli("doctor", "--json")
     found = {each["name"]: each for each in said.json["checks"]}
     assert said.code == 7 and found["settings"]["status"] == "problem"
     assert "worker_cpu_s" in found["settings"]["message"]
+    monkeypatch.delenv("DOCMILL_WORKER_CPU_S")
+    monkeypatch.setenv("DOCMILL_EMBED_WORKER", "3")
+    said = cli("doctor", "--json")
+    found = {each["name"]: each for each in said.json["checks"]}
+    assert said.code == 7 and found["settings"]["status"] == "problem"
     assert found["variables"]["details"]["unknown"] == ["DOCMILL_EMBED_WORKER"]
     assert found["variables"]["hint"] == "did you mean DOCMILL_EMBED_WORKERS?"
 

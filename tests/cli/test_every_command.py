@@ -13,6 +13,7 @@ LEAVES = {" ".join(path): command for path, command in leaves().items()}
 
 # How each command is told to work on something that is not there. A command that is in neither table fails a test.
 MISSING = {
+    "archive": "nix -o out.zip",
     "batch delete": "nix --yes",
     "batch show": "nix",
     "cancel": "nix",
@@ -26,6 +27,7 @@ MISSING = {
     "files list": "nix",
     "ingest": "nix.pdf --batch nix",
     "lancedb documents": "nix",
+    "lancedb drop": "nix --yes",
     "lancedb index": "nix",
     "lancedb info": "nix",
     "lancedb vacuum": "nix",
@@ -35,14 +37,18 @@ MISSING = {
     "pages": "nix -o out.zip",
     "params add": "nix.yaml",
     "params delete": "nix --yes",
+    "params diff": "nix batch",
     "params show": "nix",
     "params targets": "nix",
+    "params test": "default nix.txt",
     "params validate": "nix",
     "pause": "nix",
     "plan": "nix",
     "quarantine list": "--batch nix",
     "quarantine release": "nix",
     "quarantine show": "nix",
+    "report": "nix -o out.html",
+    "restore": "nix.tar.zst",
     "resume": "nix",
     "retry": "nix --all-failed",
     "run-groups delete": "99 --yes",
@@ -53,36 +59,46 @@ MISSING = {
     "runs list": "nix",
     "runs show": "99",
     "schema": "nix",
-    "settings show": "nix",
     "search": "words --database nix",
+    "settings show": "nix",
+    "show": "abcdef",
     "source add": "nix nix",
     "source relocate": "nix .",
     "source remove": "nix --yes",
     "source show": "nix",
     "source status": "nix",
     "start": "nix",
+    "stats durations": "99",
+    "stats steps": "99",
+    "stats throughput": "99",
     "status": "nix",
     "steps list": "nix",
+    "summary": "nix",
     "sync": "nix",
     "wait": "nix",
     "why": "nix",
+    "workflow graph": "nix",
     "workflow show": "nix",
     "workflow validate": "nix",
 }
 NAME_NOTHING = {
     "active",
+    "backup",
     "batch create",
     "batch list",
     "cleanup",
     "completion",
     "deliver",
+    "doctor",
     "documents cleanup-orphans",
     "gc",
     "init",
     "lancedb list",
+    "metrics",
     "models list",
     "params list",
     "source list",
+    "verify",
     "watch",  # a folder that is not there may come: it is waited for
     "worker",
     "workflow list",
@@ -131,10 +147,14 @@ def test_what_is_not_there_is_exit_4_and_one_json_document(name: str, cli, home)
 def test_without_a_home_it_says_how_to_make_one(name: str, cli) -> None:
     """Unless it needs none: definitions and models are there without one, and sync makes one."""
     arguments = shlex.split(MISSING.get(name, ""))
-    required = {"batch create": ["--name", "x"], "cleanup": ["--older-than", "7d"]}.get(name, [])
+    required = {
+        "backup": ["out.tar.zst"],
+        "batch create": ["--name", "x"],
+        "cleanup": ["--older-than", "7d"],
+    }.get(name, [])
     ran = cli(*name.split(), *arguments, *required, "--json")
     if ran.code == OTHER_CODES.get(name, 0):
-        assert name.split()[0] in ("models", "params", "workflow", "settings")
+        assert name.split()[0] in ("models", "params", "workflow", "settings", "doctor")
     else:
         assert ran.code == 4
         assert ran.json["error"]["code"].endswith("NOT_FOUND")
