@@ -9,7 +9,7 @@ from docmill.cli.invocation import Invocation, command
 from docmill.cli.options import Limit, Offset
 
 if TYPE_CHECKING:
-    from docmill.domain.results import ModelInstalled, ModelList, ModelVerified
+    from docmill.domain.results import ModelInstalled, ModelList, ModelServed, ModelVerified
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 group = typer.Typer(cls=HelpGroup, help="List, install, check and serve embedding models.")
@@ -72,7 +72,7 @@ def serve(
         bool,
         typer.Option("--allow-remote", help="Let HOST be one that other machines reach; nobody is asked for a key."),
     ] = False,
-) -> None:
+) -> "ModelServed | None":
     """Offer a model to other programs on this machine, by OpenAI's API and Ollama's.
 
     The first line tells the address. It embeds with as many threads as DOCMILL_EMBED_WORKERS says, else one a core.
@@ -83,3 +83,4 @@ def serve(
 
     options = serving.Options(name, quantization, host, port, allow_remote=allow_remote)
     serving.serve(invocation.settings(), invocation.reporter(), options, lambda served: show(served, invocation))
+    return None  # what it had to say it said when it began
