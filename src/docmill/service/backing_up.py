@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from docmill import __version__, failpoints
@@ -122,14 +119,12 @@ def _described(home: Path, taken: Snapshot, holdings: Holdings, *, with_cache: b
 
 def _write(home: Path, path: Path, taken: Snapshot, header: Header, reporter: Reporter) -> None:
     """Beside its place, checked there, and only then in the place of what may be an older backup."""
-    for leftover in path.parent.glob(outputs.unfinished_pattern(path)):
-        snapshot.discard(leftover)
     room = shutil.disk_usage(path.parent).free
     if room < header.content_bytes // 2:  # what is compressed rarely becomes smaller than that
         said = f"{human_size(room)} are free there, and {human_size(header.content_bytes)} are to be backed up"
         reporter.emit(MessageEvent("warning", said))
     reporter.emit(MessageEvent("info", f"writing {human_size(header.content_bytes)} in {header.files:,} files"))
-    with outputs.whole(path, home, private=True) as unfinished, _held(unfinished):
+    with outputs.whole(path, home, private=True) as unfinished:
         archive.write(taken.folder, header, unfinished)
         reporter.emit(MessageEvent("info", "reading it again"))
         with failpoints.around("backup.verify"):
@@ -139,14 +134,6 @@ def _write(home: Path, path: Path, taken: Snapshot, header: Header, reporter: Re
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Say that somebody is at work on the file, so that the next backup does not take it for a leftover."""
-    with path.open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _unwritten(error: OSError | sqlite3.DatabaseError, path: Path, home: Path) -> DocmillError:

@@ -56,10 +56,6 @@ def write_of_group(home: Path, group_id: int, folder: Path | None) -> Path:
     made = {"json": json_text(summary.model_dump(mode="json"), indent=2) + "\n", "html": page(summary)}
     for kind, text in made.items():
         path = kept / f"{file_name(summary)}.{kind}"
-        for left in kept.glob(
-            outputs.unfinished_pattern(path)
-        ):  # by a process that was killed here; there is one at a time
-            left.unlink(missing_ok=True)
         _write(path, outputs.whole(path, home if folder is not None else None, private=folder is None), text)
     return path
 

@@ -206,6 +206,8 @@ def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
         updated_at=batch["updated_at"],
         started_at=batch["started_at"],
         completed_at=batch["completed_at"],
+        documents=queries.documents_of_batch(batch["id"]),
+        failed_documents=queries.failed_of_batch(batch["id"]),
         progress=progress(queries, batch, group),
         total_chunks=totals[0],
         total_embeddings=totals[1],

@@ -119,11 +119,6 @@ def require_outside(path: Path, home: Path) -> None:
         raise UsageError(f"{path} lies in the home, which is docmill's own", hint="choose another place")
 
 
-def unfinished_pattern(path: Path) -> str:
-    """A glob pattern of what is beside ``path`` while it is written, and stays there where somebody dies over it."""
-    return _unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)
-
-
 def _unfinished_name(name: str, token: str) -> str:
     return f".{name}.{token}.new"
 
@@ -131,7 +126,7 @@ def _unfinished_name(name: str, token: str) -> str:
 def _remove_left(path: Path) -> None:
     """What one that was killed has left, which nobody holds a lock on any more."""
     with suppress(OSError):
-        for each in path.parent.glob(unfinished_pattern(path)):
+        for each in path.parent.glob(_unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)):
             if not each.is_symlink():
                 lock = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
                 try:

@@ -198,6 +198,19 @@ class Queries:
     def group(self, group_id: int) -> Row | None:
         return self.row("SELECT * FROM run_group WHERE id = ?", [group_id])
 
+    def documents_of_batch(self, batch_id: int) -> int:
+        """Its own, and those of a source that it names and another batch follows; counted in indexes."""
+        own = "SELECT COUNT(*) FROM document WHERE batch_id = ? AND state = 'active'"
+        followed = "SELECT COUNT(*) FROM document WHERE source = ? AND state = 'active' AND batch_id != ?"
+        source = self.followed_source(batch_id)
+        count = int(self.value(own, [batch_id]))
+        return count + int(self.value(followed, [source, batch_id])) if source else count
+
+    def failed_of_batch(self, batch_id: int) -> int:
+        sql = "SELECT COUNT(*) FROM document d INDEXED BY document_troubled"
+        failed = "(outcome = 'failed' OR degraded = 1) AND outcome = 'failed'"  # as the index has its condition
+        return int(self.value(f"{sql} WHERE {OF_BATCH} AND {failed} AND state = 'active'", [batch_id]))
+
     def newest_group(self, batch_id: int, statuses: Sequence[str] = ()) -> Row | None:
         """The newest group of a batch that has begun, among those in one of ``statuses`` if any are named.
 

@@ -17,20 +17,20 @@ from docmill.domain.results import BatchCreated, BatchList, BatchShown, BatchSum
 
 
 def batch_table(batches: list[BatchSummary]) -> RenderableType:
-    numbers = ("documents", "failed", "chunks")
+    """Documents and failed ones as they are now, and how far the newest run has come."""
+    numbers = ("documents", "failed", "last run")
     made = table("id", "batch", "type", "status", *numbers, right=("id", *numbers))
     for each in batches:
         progress = each.progress
-        failed = Text(f"{progress.failed_files:,}", style="red") if progress.failed_files else Text("")
-        done = f"{progress.processed_files:,}/{progress.total_files:,}"
+        failed = Text(f"{each.failed_documents:,}", style="red") if each.failed_documents else Text("")
         made.add_row(
             str(each.batch_id),
             Text(safe(each.name), style="bold"),
             each.type,
             status_text(each.status),
-            done,
+            f"{each.documents:,}",
             failed,
-            f"{each.total_chunks:,}",
+            f"{progress.processed_files:,} of {progress.total_files:,}" if progress.total_files else "",
         )
     return made
 
@@ -65,8 +65,8 @@ def _(result: BatchShown, view: View) -> list[RenderableType]:  # noqa: ARG001 -
                 ("status", status_text(batch.status)),
                 ("priority", batch.priority),
                 ("source", batch.source),
-                ("documents", f"{batch.progress.processed_files:,} of {batch.progress.total_files:,} done"),
-                ("chunks", f"{batch.total_chunks:,}"),
+                ("documents", f"{batch.documents:,}"),
+                ("last run", f"{batch.progress.processed_files:,} of {batch.progress.total_files:,} done"),
                 ("schedule", result.cron),
                 ("next start", moment(result.scheduled_start) or None),
                 ("time limit", duration(result.max_processing_time) if result.max_processing_time else None),

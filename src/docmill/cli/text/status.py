@@ -59,6 +59,7 @@ def _(result: BatchStatus, view: View) -> list[RenderableType]:
         documents.append(f", {progress.failed_files:,} failed", style="bold red")
     if progress.skipped_files:
         documents.append(f", {progress.skipped_files:,} ignored", style="dim")
+    documents.append(f", {result.stats.total_chunks:,} chunks")
     per_file = result.stats.average_processing_time_per_file_ms
     spent = duration(result.stats.processing_time_ms / 1000)
     parts: list[RenderableType] = [
@@ -67,7 +68,6 @@ def _(result: BatchStatus, view: View) -> list[RenderableType]:
             [
                 ("documents", f"{result.files.total:,}"),
                 ("types", _counts(result.files.by_type)),
-                ("chunks", f"{result.stats.total_chunks:,}"),
                 ("last run" if result.status != "running" else "this run", documents if result.run_group_id else None),
                 ("now", progress.message if result.status == "running" else None),
                 ("time", f"{spent}, {per_file:.0f} ms a document" if per_file else spent),

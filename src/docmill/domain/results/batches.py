@@ -18,6 +18,10 @@ class BatchCreated(Result):
 
 
 class BatchSummary(Result):
+    """``documents``, ``failed_documents``: as they are now. ``progress`` is of the newest run group, the totals are of
+    all that there were.
+    """
+
     batch_id: int
     name: str
     description: str
@@ -29,6 +33,8 @@ class BatchSummary(Result):
     updated_at: str
     started_at: str | None
     completed_at: str | None
+    documents: int
+    failed_documents: int
     progress: Progress
     total_chunks: int
     total_embeddings: int

@@ -69,11 +69,27 @@ def add_documents(
     tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
 ) -> list[str]:
     """New documents, or deleted ones whose file is back. Returns their ids, in order. Raises Overtaken."""
+    uris = [file.file.uri for file in files]
+    for uri in _among(tx, "uri", "source = ? AND state = 'active'", [source], uris):
+        raise _overtaken(uri)
+    gone = _among(tx, "uri", "source = ? AND state != 'active'", [source], uris)
+    ids = {uri: identity.document_id(source, uri) for uri in uris if uri not in gone}
+    for taken in _among(tx, "id", "1", [], list(ids.values())):  # by a document that has been renamed since
+        uri = next(uri for uri, id_ in ids.items() if id_ == taken)
+        ids[uri] = _free_id(tx, source, uri)
+    fresh = [file for file in files if file.file.uri in ids]
+    tx.insert("document", [_new_row(ids[file.file.uri], source, batch_id, file, meta or {}) for file in fresh])
+    _write_history(tx, [_version(ids[file.file.uri], 1, "new", file) for file in fresh], batch_id)
     for file in files:
-        _require_free(tx, source, file.file.uri)
-    return [
-        _revive(tx, source, batch_id, file, meta) or _insert(tx, source, batch_id, file, meta or {}) for file in files
-    ]
+        if file.file.uri in gone:
+            ids[file.file.uri] = _revive(tx, source, batch_id, file, meta)
+    return [ids[uri] for uri in uris]
+
+
+def _among(tx: Transaction, column: str, where: str, values: Sequence[Any], wanted: Sequence[str]) -> set[str]:
+    """Which of these values documents have in a column, of those documents for which a condition holds."""
+    sql = f"SELECT {column} FROM document WHERE {where} AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own words
+    return {row[0] for row in tx.rows(sql, [*values, json.dumps(wanted)])}
 
 
 def replace_content(
@@ -122,7 +138,7 @@ def bury(tx: Transaction, document_id: str, batch_id: int | None, *, itself: boo
             "UPDATE placement SET state = 'leaving', settled_key = NULL, updated_at = ? WHERE document_id = ?",
             [at, row.id],
         )
-        _write_history(tx, (row.id, row.version, "deleted", row.uri, row.content_hash, row.size_bytes), batch_id)
+        _write_history(tx, [(row.id, row.version, "deleted", row.uri, row.content_hash, row.size_bytes)], batch_id)
 
 
 def _rename(tx: Transaction, renamed: Iterable[tuple[KnownDocument, HashedFile]], batch_id: int) -> None:
@@ -144,7 +160,7 @@ def _move_member(tx: Transaction, row: Any, uri: str, batch_id: int) -> None:
     _require_free(tx, row.source, uri)
     tx.run("UPDATE document SET uri = ?, failed_key = NULL, updated_at = ? WHERE id = ?", [uri, now(), row.id])
     _unsettle(tx, row.id)
-    _write_history(tx, (row.id, row.version, "renamed", uri, row.content_hash, row.size_bytes), batch_id)
+    _write_history(tx, [(row.id, row.version, "renamed", uri, row.content_hash, row.size_bytes)], batch_id)
 
 
 def _require_as_known(tx: Transaction, document: KnownDocument) -> str:
@@ -159,7 +175,11 @@ def _require_as_known(tx: Transaction, document: KnownDocument) -> str:
 def _require_free(tx: Transaction, source: str, uri: str) -> None:
     """No document has this URI. Raises Overtaken."""
     if tx.value("SELECT 1 FROM document WHERE source = ? AND uri = ? AND state = 'active'", [source, uri]):
-        raise Overtaken(f"another shell has just written down {uri}", uri=uri)
+        raise _overtaken(uri)
+
+
+def _overtaken(uri: str) -> Overtaken:
+    return Overtaken(f"another shell has just written down {uri}", uri=uri)
 
 
 def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]]) -> None:
@@ -167,15 +187,13 @@ def _touch(tx: Transaction, touched: Iterable[tuple[KnownDocument, HashedFile]])
         _write_stat(tx, document.id, hashed)
 
 
-def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None) -> str | None:
-    row = tx.rows(
+def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any] | None) -> str:
+    """The document of that URI that went last."""
+    [[document_id, version, content_hash]] = tx.rows(
         "SELECT id, version, content_hash FROM document WHERE source = ? AND uri = ?"
         " AND state != 'active' ORDER BY updated_at DESC LIMIT 1",
         [source, hashed.file.uri],
     )
-    if not row:
-        return None
-    document_id, version, content_hash = row[0]
     version += content_hash != hashed.content_hash
     tx.run(
         "UPDATE document SET state = 'active', content_hash = ?, size_bytes = ?, version = ?, batch_id = ?,"
@@ -197,14 +215,16 @@ def _revive(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, met
     return str(document_id)
 
 
-def _insert(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any]) -> str:
-    counter = 0
-    document_id = identity.document_id(source, hashed.file.uri)
-    while tx.value("SELECT 1 FROM document WHERE id = ?", [document_id]):
+def _free_id(tx: Transaction, source: str, uri: str) -> str:
+    counter = 1
+    while tx.value("SELECT 1 FROM document WHERE id = ?", [identity.document_id(source, uri, counter)]):
         counter += 1
-        document_id = identity.document_id(source, hashed.file.uri, counter)
+    return identity.document_id(source, uri, counter)
+
+
+def _new_row(document_id: str, source: str, batch_id: int, hashed: HashedFile, meta: dict[str, Any]) -> dict[str, Any]:
     at, stat = now(), hashed.file.stat
-    row = {
+    return {
         "id": document_id,
         "source": source,
         "uri": hashed.file.uri,
@@ -228,9 +248,6 @@ def _insert(tx: Transaction, source: str, batch_id: int, hashed: HashedFile, met
         "first_seen_at": at,
         "updated_at": at,
     }
-    tx.insert("document", [row])
-    _history(tx, document_id, 1, "new", hashed, batch_id)
-    return document_id
 
 
 def _write_stat(tx: Transaction, document_id: str, hashed: HashedFile) -> None:
@@ -248,13 +265,17 @@ def _unsettle(tx: Transaction, document_id: str) -> None:
 def _history(
     tx: Transaction, document_id: str, version: int, event: str, hashed: HashedFile, batch_id: int | None
 ) -> None:
-    row = (document_id, version, event, hashed.file.uri, hashed.content_hash, hashed.file.stat.size)
-    _write_history(tx, row, batch_id)
+    _write_history(tx, [_version(document_id, version, event, hashed)], batch_id)
 
 
-def _write_history(tx: Transaction, row: tuple[str, int, str, str, str, int], batch_id: int | None) -> None:
-    tx.run(
+def _version(document_id: str, version: int, event: str, hashed: HashedFile) -> tuple[str, int, str, str, str, int]:
+    return document_id, version, event, hashed.file.uri, hashed.content_hash, hashed.file.stat.size
+
+
+def _write_history(tx: Transaction, rows: Sequence[tuple[str, int, str, str, str, int]], batch_id: int | None) -> None:
+    at = now()
+    tx.many(
         "INSERT INTO document_version (document_id, version, event, uri, content_hash, size_bytes, batch_id, at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [*row, batch_id, now()],
+        [(*row, batch_id, at) for row in rows],
     )
