@@ -84,7 +84,7 @@ class Mill:
 
     def found(self, query: str) -> list[str]:
         """URIs of the passages that hold every word of ``query``, by the full text index."""
-        hits = self.search(query, mode="fts", limit=100).hits
+        hits = self.search(query, mode="fts", limit=100, collapse=False).hits
         return sorted({hit.uri for hit in hits if all(word.lower() in hit.text.lower() for word in query.split())})
 
     def rows(self, database: str = "default") -> list[dict[str, Any]]:

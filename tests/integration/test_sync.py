@@ -207,7 +207,7 @@ def test_the_same_bytes_in_a_second_folder_cost_nothing_and_both_are_found(traps
     result = traps.sync(other)
     assert (result.documents.completed, result.chunks.embedded) == (3, 0)
     assert (len(traps.noted("parse")), len(traps.noted("embed"))) == (parsed, embedded)
-    hits = traps.search("Notes 1", mode="fts", limit=100).hits
+    hits = traps.search("Notes 1", mode="fts", limit=100, collapse=False).hits
     assert {(hit.source, hit.uri) for hit in hits} >= {("docs", "note-001.md"), ("copies", "note-001.md")}
 
 
