@@ -6,11 +6,12 @@ Imports quickly: nothing heavy at module level.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Final, NoReturn
 
 from docmill.errors import CorruptedFile, EmptyDocument, EncryptedFile, UnsupportedType
@@ -189,11 +190,18 @@ def type_by_name(name: str) -> str | None:
     Names without a suffix count only where they are well known (README, LICENSE, Makefile …): others are programs and
     data more often than documents.
     """
-    path = PurePath(name.lower())
-    if path.suffix:
-        known = _TYPE_OF_SUFFIX.get(path.suffix)
-        return known if known and _is_installed(TYPES[known]) else _plugged_in(path.suffix[1:])
-    return _TYPE_OF_BARE_NAME.get(path.name)
+    suffix = _suffix(name)
+    if suffix:
+        known = _TYPE_OF_SUFFIX.get(suffix)
+        return known if known and _is_installed(TYPES[known]) else _plugged_in(suffix[1:])
+    return _TYPE_OF_BARE_NAME.get(posixpath.basename(name.lower()))
+
+
+def _suffix(name: str) -> str:
+    """As pathlib has it, in lower case; asked several times for each document, and a path takes longer to make."""
+    base = posixpath.basename(name).lower()
+    dot = base.rfind(".")
+    return base[dot:] if 0 < dot < len(base) - 1 else ""
 
 
 def is_image(name: str) -> bool:
@@ -203,7 +211,7 @@ def is_image(name: str) -> bool:
 
 def ignore_reason(name: str, *, images: bool = False) -> str | None:
     """Why a folder scan passes this file over, in words; None where it is to be read. ``images``: these too."""
-    suffix = PurePath(name.lower()).suffix
+    suffix = _suffix(name)
     if is_image(name) and not images:
         return f"no parser for {suffix} unless parse.ocr is on"
     if type_by_name(name) is not None:

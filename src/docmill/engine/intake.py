@@ -158,6 +158,6 @@ def _read_steps(tx: Transaction, works: Sequence[Work]) -> None:
         "SELECT run_id, id, name, type, status, retry, retries FROM run_step"  # noqa: S608 - question marks only
         f" WHERE run_id IN ({marks}) ORDER BY run_id, number"
     )
-    for run_id, *step in tx.rows(sql, list(by_run)):
+    for run_id, *step in tx.tuples(sql, list(by_run)):
         row = StepRow(*step)
         by_run[run_id].steps[row.name] = row

@@ -40,11 +40,12 @@ from docmill.stores.state.database import Transaction
 
 LOOK_SECONDS = 0.25  # how often the engine looks for what other shells want
 WAIT_SECONDS = 0.1
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 MANY = 32  # documents
 MOST_ACTIVE = 3072  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
-CLAIM_BELOW = 256  # documents that wait for a worker or are at one
+CLAIM_BELOW = CLAIMED = 256  # documents that wait for a worker or are at one; so many are claimed together
+LEAST_ROOM = 64
 LEGS_AHEAD = 64  # small documents handed out for each worker: none stands still while results are gathered and written
 PROGRESS_SECONDS = 0.1
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
@@ -162,14 +163,12 @@ class Runner:
     def _claim(self) -> None:
         backlog = self._backlog()
         for group in self._in_turn():
-            room = min(MOST_ACTIVE - len(self.active), 256)
-            if group.halt or group.remaining <= group.active or room < 64 or len(self.legs) > CLAIM_BELOW:
-                continue
-            if time.monotonic() < group.claim_after:
+            if not self._may_claim(group) or len(self.legs) > CLAIM_BELOW:
                 continue
             if backlog > 2 * group.pipeline.embed_params.window_chunks:
                 break
-            works = intake.claim(self.ledger, group, self.active.keys(), room)
+            room = MOST_ACTIVE - len(self.active)
+            works = intake.claim(self.ledger, group, self.active.keys(), min(room, CLAIMED))
             group.claimed = time.monotonic()
             self._claims += 1
             self.active.update((work.run_id, work) for work in works)
@@ -185,6 +184,11 @@ class Runner:
                 self._importing.start()
             if works and group.remaining > group.active:
                 break  # there is more of it: what has a lower priority, or came later, waits
+
+    def _may_claim(self, group: GroupWork) -> bool:
+        """Whether there is more of a group that can be begun now, and room for it."""
+        waits = group.remaining <= group.active or time.monotonic() < group.claim_after
+        return not group.halt and not waits and MOST_ACTIVE - len(self.active) >= LEAST_ROOM
 
     def _in_turn(self) -> list[GroupWork]:
         """By priority, then age; but now and then whoever has waited longest goes first, so that none starves."""
@@ -214,9 +218,12 @@ class Runner:
         self.legs.dispatch()
 
     def _store(self) -> None:
-        quiet = not len(self.legs) and not any(stage.backlog or stage.running for stage in self.embeds.values())
+        busy = len(self.legs) or any(stage.backlog or stage.running for stage in self.embeds.values())
+        quiet = not busy and not any(map(self._may_claim, self.groups.values()))
         for stage in self.stores.values():
-            if stage.due() or (quiet and stage.waiting):
+            while stage.due():
+                stage.store_window()
+            if quiet:
                 stage.flush()
 
     def _collect(self) -> None:

@@ -84,10 +84,14 @@ class StoreStage:
     def flush(self) -> None:
         """Store all that waits, one window after the other."""
         while self.waiting:
-            most = _store_params(self.waiting[0]).window_documents
-            window, self.waiting = self.waiting[:most], self.waiting[most:]
-            self._chunks = sum(len(work.content.chunks) for work in self.waiting if work.content)
-            self._store(window)
+            self.store_window()
+
+    def store_window(self) -> None:
+        """Store what waits, or as much of it as one window holds."""
+        most = _store_params(self.waiting[0]).window_documents
+        window, self.waiting = self.waiting[:most], self.waiting[most:]
+        self._chunks = sum(len(work.content.chunks) for work in self.waiting if work.content)
+        self._store(window)
 
     def remove_leaving(self) -> None:
         """Take deleted documents out, where no window of new ones has done so already."""

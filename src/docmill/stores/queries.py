@@ -104,7 +104,7 @@ class Queries:
             uri: KnownDocument(
                 id_, uri, suffix, digest, version, FileStat(dev, int(ino), size, mtime, ctime), hashed_at
             )
-            for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in self._plain(sql, values)
+            for id_, uri, suffix, digest, version, hashed_at, dev, ino, size, mtime, ctime in self.tuples(sql, values)
         }
 
     def quiet_files(self, source: str) -> dict[str, tuple[int, int, int, int, int]]:
@@ -113,14 +113,8 @@ class Queries:
         """
         files = "uri, device, inode, size_bytes, mtime_ns, ctime_ns"
         sql = f"SELECT {files} FROM document WHERE {_OWN} AND {_QUIET}"  # noqa: S608 - our own terms
-        found = self._plain(sql, [source])
+        found = self.tuples(sql, [source])
         return {uri: (dev, int(ino), size, mtime, ctime) for uri, dev, ino, size, mtime, ctime in found}
-
-    def _plain(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
-        """Rows as plain tuples, for what reads very many."""
-        cursor = self._connection.cursor()
-        cursor.row_factory = None
-        return cursor.execute(sql, values)
 
     def content_hashes(self, source: str) -> dict[str, str]:
         """Of all active documents of a source, by URI: also of those that lie in others."""

@@ -44,6 +44,10 @@ class Transaction:
         make = _maker(tuple(column[0] for column in cursor.description))
         return [make(row) for row in cursor]
 
+    def tuples(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """As :meth:`rows`, for so many of them that names would be felt."""
+        return self._connection.execute(sql, values).fetchall()
+
     def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
         row = self._connection.execute(sql, values).fetchone()
         return row[0] if row else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,16 +90,16 @@ def _writes(moves: Sequence[Move]) -> Iterator[tuple[Move, tuple[Trigger, ...], 
 
     The table allows the second after the first, as it allows the first; each still has its event.
     """
-    of_step: dict[int, list[Move]] = defaultdict(list)
+    steps = [move for move in moves if move.entity is Entity.STEP]
+    starts = {move.id: move for move in steps if move.trigger is Trigger.START}
+    ends = {move.id: move for move in steps if move.trigger is Trigger.FINISH}
+    counts = Counter(move.id for move in steps)
+    both = {each for each in starts.keys() & ends.keys() if counts[each] == 2}
     for move in moves:
-        if move.entity is Entity.STEP:
-            of_step[move.id].append(move)
-    for move in moves:
-        both = of_step[move.id] if move.entity is Entity.STEP else [move]
-        if [each.trigger for each in both] != [Trigger.START, Trigger.FINISH]:
+        if move.entity is not Entity.STEP or move.id not in both:
             yield move, (move.trigger,), move.fields
-        elif move is both[0]:
-            yield move, (Trigger.START, Trigger.FINISH), move.fields | both[1].fields
+        elif move.trigger is Trigger.START:
+            yield move, (Trigger.START, Trigger.FINISH), move.fields | ends[move.id].fields
 
 
 def _rank(entity: Entity, trigger: Trigger) -> int:
