@@ -25,6 +25,9 @@ _TREE = (
 )
 
 
+_TOGETHER = 1000  # documents that are looked up and written together, so that their rows take little memory
+
+
 def add_source(tx: Transaction, name: str, folder: str | None, batch_id: int) -> None:
     """Make the source known, or point it to its folder's new place."""
     tx.run(
@@ -69,6 +72,13 @@ def add_documents(
     tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None = None
 ) -> list[str]:
     """New documents, or deleted ones whose file is back. Returns their ids, in order. Raises Overtaken."""
+    parts = [files[start : start + _TOGETHER] for start in range(0, len(files), _TOGETHER)]
+    return [each for part in parts for each in _add(tx, source, batch_id, part, meta)]
+
+
+def _add(
+    tx: Transaction, source: str, batch_id: int, files: Sequence[HashedFile], meta: dict[str, Any] | None
+) -> list[str]:
     uris = [file.file.uri for file in files]
     for uri in _among(tx, "uri", "source = ? AND state = 'active'", [source], uris):
         raise _overtaken(uri)
