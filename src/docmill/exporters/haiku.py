@@ -74,6 +74,7 @@ class HaikuExporter:
         "title",
         "position",
         "text",
+        "search_text",
         "char_start",
         "char_end",
         "page_start",
@@ -186,7 +187,7 @@ def _meta(document: ExportedDocument) -> dict[str, Any]:
 
 
 def _chunk(row: dict[str, Any], items: Sequence[docling.Item]) -> dict[str, Any]:
-    """Full text is of headings and content, as haiku.rag has it; the title is the first heading, as in docmill."""
+    """Full text is of the same words as in docmill, so that it finds the same; the title is the first heading."""
     own = docling.within(items, row["char_start"], row["char_end"])
     title, headings = row["title"], row["headings"]
     if title and title.casefold() not in ("".join(headings[:1]).casefold(), row["text"].partition("\n")[0].casefold()):
@@ -202,7 +203,7 @@ def _chunk(row: dict[str, Any], items: Sequence[docling.Item]) -> dict[str, Any]
         "id": row["chunk_id"],
         "document_id": row["document_id"],
         "content": row["text"],
-        "content_fts": "\n".join([*headings, row["text"]]),
+        "content_fts": row["search_text"],
         "metadata": json.dumps(metadata),
         "order": row["position"],
     }
@@ -257,7 +258,9 @@ def _schemas(dimension: int) -> Iterator[tuple[str, pa.Schema]]:
 
 
 def _indexes(*, has_chunks: bool) -> Iterator[tuple[str, str, Any]]:
-    """Table, column and kind. One for full text that is made of no rows never takes any in."""
+    """Table, column and kind. The one for full text leaves out stop words, as docmill's does and haiku.rag's own does
+    not; made of no rows it never takes any in.
+    """
     from lancedb.index import FTS, Bitmap, BTree
 
     for table, columns in (
@@ -269,7 +272,7 @@ def _indexes(*, has_chunks: bool) -> Iterator[tuple[str, str, Any]]:
         yield from ((table, column, BTree()) for column in columns)
     yield "document_items", "label", Bitmap()
     if has_chunks:
-        yield "chunks", "content_fts", FTS(with_position=True, remove_stop_words=False)
+        yield "chunks", "content_fts", FTS(with_position=True)
 
 
 PLUGIN = HaikuExporter()

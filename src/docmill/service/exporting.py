@@ -136,7 +136,8 @@ def _fields(target: Target, *, embeddings: bool, metadata: bool, text: bool) -> 
     left_out = {
         name for name, wanted in (("embedding", embeddings), ("metadata", metadata), ("text", text)) if not wanted
     }
-    return tuple(field for field in FIELDS if field in needs or field not in left_out)
+    chosen = tuple(field for field in FIELDS if field in needs or field not in left_out)
+    return chosen + tuple(field for field in needs if field not in FIELDS)  # such as search_text, which is for machines
 
 
 def _chosen(home: Path, batch: str | None, database: str | None) -> Chosen:
