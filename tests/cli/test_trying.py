@@ -26,7 +26,7 @@ def test_what_differs_and_what_would_run_again(cli, mine):
     shown = cli("params", "diff", "default", str(mine), "--json").json
     assert {(each["step"], each["name"], each["a"], each["b"], each["tuning"]) for each in shown["differences"]} == {
         ("chunk", "size", 220, 100, False),
-        ("store", "window_documents", 256, 7, True),
+        ("store", "window_documents", 1024, 7, True),
     }
     assert (again(shown), shown["alike"], shown["notes"]) == (["chunk", "embed", "store"], False, [])
 
