@@ -35,6 +35,7 @@ def passage(number: int, **said: Any) -> dict[str, Any]:
     row = {"uri": "a.md", "position": number, "char_start": 10 * number, "char_end": 10 * number + 5, "headings": []}
     row |= {"text": "plain", "page_start": None, "chunk_id": f"{number:032x}", "embedding": [0.5, -0.25, 1 / 3]}
     row |= {"metadata": {"author": "Ü", "n": [1]}, **COMMON, **said}
+    row["search_text"] = row["text"]
     row["embedding"] = pa.array(row["embedding"], pa.float32()).to_pylist()
     return row
 

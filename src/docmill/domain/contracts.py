@@ -228,7 +228,8 @@ class FileExporter(Protocol):
     """Writes one file, as the rows come, to a binary stream that cannot seek: a compressor, a pipe, or the file.
 
     suffix: the usual file ending, with the dot.
-    needs:  fields that it cannot do without; it is given them whatever a person chose.
+    needs:  fields that it cannot do without; it is given them whatever a person chose. Columns of the database that are
+            no fields, such as ``search_text``, are given to those that need them, and to no others.
     """
 
     suffix: str
