@@ -16,9 +16,9 @@ from docmill.domain.results import RestoreResult
 from docmill.domain.sizes import human_size
 from docmill.errors import AlreadyExists, NotFoundError, StorageError
 from docmill.service.backing_up import databases_of, reason_of
-from docmill.service.home import FOLDERS
+from docmill.service.home import FOLDERS, free_name
 from docmill.settings import HOME_NAME, Settings
-from docmill.stores import agreement, archive, filesystem, schema_version, snapshot
+from docmill.stores import agreement, archive, filesystem, schema_version, snapshot, unfinished
 from docmill.stores.archive import Header
 from docmill.stores.faults import storage_error
 
@@ -99,9 +99,9 @@ def _restore(
     filesystem.require_local(home)
     home.parent.mkdir(parents=True, exist_ok=True)
     for leftover in home.parent.glob(f".{glob.escape(home.name)}.*.restoring"):
-        snapshot.discard(leftover)
+        unfinished.discard(leftover)
     fresh = home.with_name(f".{home.name}.{secrets.token_hex(6)}.restoring")
-    with snapshot.made(fresh):
+    with unfinished.made(fresh, folder=True):
         filesystem.require_fit(fresh)
         free = shutil.disk_usage(fresh).free
         if free < header.content_bytes:
@@ -139,7 +139,7 @@ def _put_in_place(settings: Settings, fresh: Path, home: Path, *, force: bool) -
     with exclusively(home, settings) if there else nullcontext():
         _require_free(home, force=force)  # much may have happened since it was looked at
         used = there and _is_used(home)
-        aside = _next_aside(home) if there else None
+        aside = free_name(home.with_name(f"{home.name}.old")) if there else None
         if aside is not None:
             with failpoints.around("restore.aside"):
                 home.rename(aside)
@@ -153,13 +153,6 @@ def _put_in_place(settings: Settings, fresh: Path, home: Path, *, force: bool) -
     if aside is not None and not used:
         shutil.rmtree(aside, ignore_errors=True)  # it was made, and never used
         return None
-    return aside
-
-
-def _next_aside(home: Path) -> Path:
-    number = 1
-    while (aside := home.with_name(f"{home.name}.old-{number}")).exists():
-        number += 1
     return aside
 
 

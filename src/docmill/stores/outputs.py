@@ -8,18 +8,18 @@ only where that was asked for, and only if it carries the mark of one that was w
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import glob
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from docmill import privacy
 from docmill.errors import AlreadyExists, UsageError
+from docmill.stores import unfinished
 
 MARK = "docmill-export.json"
 _TOKEN_BYTES = 6
@@ -40,11 +40,11 @@ def whole(path: Path, home: Path | None, *, private: bool = False) -> Iterator[P
         return
     mode = _mode(path)
     kept = mode & 0o777 if mode is not None and not path.is_symlink() else privacy.file_mode()
-    with _unfinished(path, folder=False) as unfinished:
-        yield unfinished
-        unfinished.chmod(0o600 if private else kept)
-        _fsync(unfinished)
-        unfinished.replace(path)
+    with _unfinished(path, folder=False) as fresh:
+        yield fresh
+        fresh.chmod(0o600 if private else kept)
+        _fsync(fresh)
+        fresh.replace(path)
 
 
 @contextmanager
@@ -52,25 +52,25 @@ def whole_folder(path: Path, home: Path, *, replace: bool = False) -> Iterator[P
     """The same for a folder, which is empty at first. Raises AlreadyExists for what must not be replaced."""
     require_outside(path, home)
     refuse_taken(path, replace=replace)
-    with _unfinished(path, folder=True) as unfinished:
-        yield unfinished
-        for each in (unfinished, *unfinished.rglob("*")):
+    with _unfinished(path, folder=True) as fresh:
+        yield fresh
+        for each in (fresh, *fresh.rglob("*")):
             privacy.open_up(each)
         refuse_taken(path, replace=replace)  # it took a while
         if not path.is_dir() or not any(path.iterdir()):
-            unfinished.rename(path)
-        elif not _exchange(unfinished, path):
-            old = unfinished.with_suffix(".old")  # for an instant this is all that there is
+            fresh.rename(path)
+        elif not _exchange(fresh, path):
+            old = fresh.with_suffix(".old")  # for an instant this is all that there is
             path.rename(old)
-            unfinished.rename(path)
+            fresh.rename(path)
             shutil.rmtree(old)
 
 
 @contextmanager
 def passing_folder(path: Path) -> Iterator[Path]:
     """A folder beside ``path`` that is gone when the block has ended, for what has to lie somewhere in between."""
-    with _unfinished(path, folder=True) as unfinished:
-        yield unfinished
+    with _unfinished(path, folder=True) as fresh:
+        yield fresh
 
 
 def refuse_taken(path: Path, *, replace: bool) -> None:
@@ -90,21 +90,11 @@ def refuse_taken(path: Path, *, replace: bool) -> None:
 @contextmanager
 def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
     """A new file or folder beside ``path``, private, locked while it is written, and gone afterwards."""
-    _remove_left(path)
-    unfinished = _beside(path)
-    # Exclusive, so that nobody can have put a link there, in a folder that others may write to.
-    if folder:
-        unfinished.mkdir(mode=0o700)
-    else:
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    lock = os.open(unfinished, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # a file system without locks: then nobody can tell that this one is left
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield unfinished
-    finally:
-        _remove(unfinished)
-        os.close(lock)
+    for left in path.parent.glob(_unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)):
+        unfinished.discard(left)
+    fresh = path.with_name(_unfinished_name(path.name[:100], secrets.token_hex(_TOKEN_BYTES)))
+    with unfinished.made(fresh, folder=folder):
+        yield fresh
 
 
 def is_replaceable(path: Path) -> bool:
@@ -123,19 +113,6 @@ def _unfinished_name(name: str, token: str) -> str:
     return f".{name}.{token}.new"
 
 
-def _remove_left(path: Path) -> None:
-    """What one that was killed has left, which nobody holds a lock on any more."""
-    with suppress(OSError):
-        for each in path.parent.glob(_unfinished_name(glob.escape(path.name[:100]), "[0-9a-f]" * 2 * _TOKEN_BYTES)):
-            if not each.is_symlink():
-                lock = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _remove(each)
-                finally:
-                    os.close(lock)
-
-
 def _exchange(one: Path, other: Path) -> bool:
     """Have two folders change names at once; False where the system or its file system cannot. Linux can."""
     try:
@@ -152,17 +129,6 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(_unfinished_name(path.name[:100], secrets.token_hex(_TOKEN_BYTES)))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _mode(path: Path) -> int | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from pathlib import Path
 
 from docmill import failpoints
 from docmill.domain import places
+from docmill.stores import unfinished
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.downloads import REFERENCES
 
@@ -57,57 +57,13 @@ def taken(home: Path, *, cache: bool = True) -> Iterator[Snapshot]:
     It lies in the home, as links need the same file system. What a killed process has left of one is removed first.
     """
     for leftover in home.glob(f"{_PREFIX}*"):
-        discard(leftover)
+        unfinished.discard(leftover)
     folder = home / f"{_PREFIX}{secrets.token_hex(6)}"
-    with made(folder):
+    with unfinished.made(folder, folder=True):
         snapshot = Snapshot(folder)
         with failpoints.around("backup.snapshot"):
             _fill(home, snapshot, cache=cache)
         yield snapshot
-
-
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """A new folder, which is gone afterwards unless it was moved away. Whoever dies leaves it to :func:`discard`."""
-    descriptor = _made_and_locked(folder)
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _made_and_locked(folder: Path) -> int:
-    """Its descriptor. Somebody may take it for a leftover before it is locked: then it is made again."""
-    while True:
-        folder.mkdir(mode=0o700)
-        try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.is_dir():
-            return descriptor
-        os.close(descriptor)
-
-
-def discard(path: Path) -> None:
-    """Remove a file or folder that somebody has died over; nothing where he is still at it, and holds its lock."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    else:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
 
 
 # ---- filling it ------------------------------------------------------------------------------------------------------
