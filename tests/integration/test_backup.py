@@ -57,6 +57,13 @@ def leftovers(mill: Mill) -> list[str]:
     return sorted(each.name for each in found)
 
 
+KEPT_FILES = {
+    "param-sets/mine.yaml": "id: mine\n",
+    "docmill.toml": "embed_workers = 1\n",
+    "reports/papers-1.html": "<p>It went well.</p>\n",
+}
+
+
 def run(mill: Mill, *arguments: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DOCMILL_FAILPOINTS": failpoint, "DOCMILL_HOME": str(mill.home)}
     command = [sys.executable, "-m", "docmill", *arguments, "-q"]
@@ -75,7 +82,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Mill:
     mill.sync()
     (mill.folder / "note-003.md").unlink()
     mill.sync()
-    (mill.home / "param-sets" / "mine.yaml").write_text("id: mine\n")
+    (mill.home / "reports").mkdir()
+    for path, text in KEPT_FILES.items():
+        (mill.home / path).write_text(text)
     (mill.home / "logs" / "worker.log").write_text("nobody needs this elsewhere\n")
     (mill.home / "lancedb" / "somebody's").mkdir()
     backup(mill)
@@ -88,12 +97,13 @@ def test_a_restored_home_is_as_good_as_the_first(first: Mill, tmp_path: Path) ->
     assert (result.batches, result.documents, result.databases[0].documents) == (1, 5, 5)
     assert result.findings == [] and result.reason is None and result.verified
     assert other.rows() == first.rows()
+    for path in (*KEPT_FILES, "sources.json", "lancedb/default/checksums"):
+        assert (other.home / path).read_bytes() == (first.home / path).read_bytes()
     again = other.sync()
     assert (again.chunks.total, again.documents.completed, again.scan.unchanged) == (0, 0, 4)
     forced = other.sync(overrides=["store.database=second"])
     assert (forced.chunks.embedded, forced.documents.completed) == (0, 5), "outputs and vectors came along"
     assert other.found("lay in an archive") == ["packed.zip!/inside.md"]
-    assert (other.home / "param-sets" / "mine.yaml").read_text() == "id: mine\n"
     assert not (other.home / "logs" / "worker.log").exists()
     assert stat.S_IMODE((first.root / "b.tar.zst").stat().st_mode) == 0o600
     assert leftovers(other) == leftovers(first) == []
@@ -104,8 +114,8 @@ def test_what_a_backup_tells(first: Mill) -> None:
     said = backup(first, "dry", dry_run=True, with_cache=False)
     assert (said.verified, said.size_bytes, (first.root / "dry").exists()) == (False, None, False)
     parts = {each.name: each.files for each in said.parts}
-    assert parts.keys() == {"artifacts", "downloads", "lancedb", "param-sets", "state"}
-    assert (parts["downloads"], parts["state"], parts["param-sets"]) == (1, 1, 1)
+    assert parts.keys() == {"artifacts", "downloads", "lancedb", "param-sets", "reports", "settings", "state"}
+    assert [parts[name] for name in ("downloads", "state", "param-sets", "reports", "settings")] == [1, 2, 1, 1, 1]
     assert said.content_bytes == sum(each.size_bytes for each in said.parts)
     assert said.left_out == ["lancedb/somebody's: no database that docmill knows"]
     (first.root / "again").write_text("an older backup")
@@ -218,6 +228,16 @@ def test_a_home_in_use_is_never_written_over(first: Mill, tmp_path: Path) -> Non
     assert restore(first, other, force=True).set_aside == str(tmp_path / "home.old-1")
     assert other.rows() == before and (tmp_path / "home.old-1" / "state.db").is_file()
     assert leftovers(other) == []
+
+
+@pytest.mark.parametrize("kept", KEPT_FILES)
+def test_a_home_with_something_of_its_owner_in_it_is_in_use(first: Mill, tmp_path: Path, kept: str) -> None:
+    other = elsewhere(first, tmp_path)
+    home.init(other.settings)
+    (other.home / kept).parent.mkdir(exist_ok=True)
+    (other.home / kept).write_text(KEPT_FILES[kept])
+    with pytest.raises(AlreadyExists, match="in use"):
+        restore(first, other)
 
 
 def test_only_homes_are_set_aside(first: Mill, tmp_path: Path) -> None:

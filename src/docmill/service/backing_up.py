@@ -13,15 +13,16 @@ from docmill.domain.events import MessageEvent, Reporter, now
 from docmill.domain.results import BackupDatabase, BackupPart, BackupResult
 from docmill.domain.sizes import human_size
 from docmill.errors import DocmillError, StorageError, UsageError
-from docmill.settings import Settings, find_home
+from docmill.settings import FILE_NAME, Settings, find_home
 from docmill.stores import agreement, archive, outputs, snapshot
 from docmill.stores.agreement import Holdings
 from docmill.stores.archive import Header
 from docmill.stores.faults import storage_error
 from docmill.stores.queries import reading
 from docmill.stores.snapshot import Snapshot
+from docmill.stores.state import sources_copy
 
-_PARTS = {snapshot.STATE: "state", snapshot.CACHE: "cache"}
+_PARTS = {snapshot.STATE: "state", sources_copy.NAME: "state", snapshot.CACHE: "cache", FILE_NAME: "settings"}
 
 
 def backup(

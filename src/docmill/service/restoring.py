@@ -17,7 +17,7 @@ from docmill.domain.sizes import human_size
 from docmill.errors import AlreadyExists, NotFoundError, StorageError
 from docmill.service.backing_up import databases_of, reason_of
 from docmill.service.home import FOLDERS, free_name
-from docmill.settings import HOME_NAME, Settings
+from docmill.settings import FILE_NAME, HOME_NAME, Settings
 from docmill.stores import agreement, archive, filesystem, schema_version, snapshot, unfinished
 from docmill.stores.archive import Header
 from docmill.stores.faults import storage_error
@@ -172,7 +172,8 @@ def _is_used(home: Path) -> bool:
     from contextlib import closing
     from urllib.parse import quote
 
-    if any(path.is_file() for kind in snapshot.DEFINITIONS for path in (home / kind).glob("*")):
+    kept = (home / FILE_NAME, *(path for kind in snapshot.KEPT for path in (home / kind).glob("*")))
+    if any(path.is_file() for path in kept):
         return True
     try:
         with closing(sqlite3.connect(f"file:{quote(str(home / 'state.db'))}?mode=ro", uri=True)) as state:

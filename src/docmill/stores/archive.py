@@ -37,10 +37,11 @@ _MOST_OCTAL = 8**11 - 1
 _SIZE, _SUM = slice(124, 136), slice(148, 156)  # in the block before a file
 # What a home has. No part of a name begins with a dot, but LanceDB's own may with an underscore.
 _NAME = re.compile(
-    r"state\.db|cache\.db|artifacts/[0-9a-f]{2}/[0-9a-f]{64}"
+    r"state\.db|cache\.db|docmill\.toml|sources\.json|artifacts/[0-9a-f]{2}/[0-9a-f]{64}"
     r"|downloads/[0-9a-f]{2}/[0-9a-f]{64}(\.[^/\x00]*)?"
     r"|lancedb/[^/\x00.][^/\x00]*/(settings|documents|chunks)\.lance(/[^/\x00.][^/\x00]*){1,6}"
-    r"|(workflows|param-sets)/[^/\x00.][^/\x00]*\.ya?ml"
+    r"|lancedb/[^/\x00.][^/\x00]*/checksums"
+    r"|(workflows|param-sets)/[^/\x00.][^/\x00]*\.ya?ml|reports/[^/\x00.][^/\x00]*\.(html|json)"
 )
 
 

@@ -20,18 +20,20 @@ import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from docmill import failpoints
 from docmill.domain import places
-from docmill.stores import unfinished
+from docmill.settings import FILE_NAME
+from docmill.stores import checksums, unfinished
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.downloads import REFERENCES
+from docmill.stores.state import sources_copy
 
-DEFINITIONS = ("workflows", "param-sets")
+KEPT = {"workflows": ("*.yaml", "*.yml"), "param-sets": ("*.yaml", "*.yml"), "reports": ("*.html", "*.json")}
 STATE, CACHE, LANCEDB = "state.db", "cache.db", "lancedb"
 _PREFIX = "snapshot-"
 _BUSY_TIMEOUT_S = 30.0
@@ -76,10 +78,14 @@ def _fill(home: Path, snapshot: Snapshot, *, cache: bool) -> None:
         for name in names:
             for table in sorted((home / LANCEDB / name).glob("*.lance")):
                 _link_table(table, folder / LANCEDB / name / table.name)
+            _copy(home / LANCEDB / name / checksums.NAME, folder / LANCEDB / name)
         reader_copy(reader, folder / STATE)
     _link_referenced(home, snapshot)
-    for kind in DEFINITIONS:
-        _copy_definitions(home / kind, folder / kind)
+    for kind, patterns in KEPT.items():
+        for path in sorted(each for pattern in patterns for each in (home / kind).glob(pattern)):
+            _copy(path, folder / kind)
+    for name in (FILE_NAME, sources_copy.NAME):
+        _copy(home / name, folder)
     if cache:
         _copy_cache(home, snapshot)
     unknown = [each.name for each in (home / LANCEDB).glob("*") if each.is_dir() and each.name not in names]
@@ -151,16 +157,12 @@ def _link_referenced(home: Path, snapshot: Snapshot) -> None:
         snapshot.left_out.append(f"{gone:,} outputs and copies that are gone from the home")
 
 
-def _copy_definitions(folder: Path, to: Path) -> None:
-    """People write to these files in place, so a link would not do."""
-    for path in sorted(_yaml(folder)):
+def _copy(path: Path, to: Path) -> None:
+    """A file that is written to in place, so that a link would not do; nothing where it is not there."""
+    if path.is_file():
         to.mkdir(exist_ok=True)
-        shutil.copy2(path, to / path.name)
-
-
-def _yaml(folder: Path) -> Iterable[Path]:
-    found = (*folder.glob("*.yaml"), *folder.glob("*.yml"))
-    return [path for path in found if path.is_file()]
+        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            shutil.copy2(path, to / path.name)
 
 
 def _copy_cache(home: Path, snapshot: Snapshot) -> None:
