@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 # To hand a document to a worker and to hear of it takes longer than to read a small one. So where many wait, small ones
-# go together. What becomes of their worker is then nobody's fault: each is done again, alone.
-BUNDLED = 8
-BUNDLING_FROM = 64  # documents that wait
+# go together, as long as there are so many bundles for each worker. What becomes of a bundle's worker is nobody's
+# fault: each is done again, alone.
+BUNDLED = 32
+BUNDLES = 4
 SMALL_BYTES = 32 * 1024
+AHEAD = 256  # small documents handed out for each worker: none stands still while results are gathered and written
+LARGE_AHEAD = 2
 BUNDLE_SECONDS = 30.0
 
 
@@ -61,8 +64,7 @@ class LegStage:
         executor: Callable[[], Executor],
         alone: Callable[[], Executor],
         *,
-        at_once: int,
-        large_at_once: int,
+        workers: int,
         chunked: Callable[[Work], None],
         failed: Callable[[Work, StepRow, Failure, str], None],
     ) -> None:
@@ -72,7 +74,7 @@ class LegStage:
         self._artifacts = artifacts
         self._executor = executor
         self._alone = alone
-        self._at_once, self._large_at_once = at_once, large_at_once
+        self._workers = workers
         self._chunked = chunked
         self._failed = failed
         self._queue: deque[tuple[Work, dict[str, ArtifactRef]]] = deque()
@@ -94,8 +96,7 @@ class LegStage:
         keys = sorted({key for work in works for name, key in work.keys.items() if name in work.pipeline.stored})
         refs: dict[str, ArtifactRef] = {}
         with self._ledger.state.transaction() as tx:
-            for start in range(0, len(keys), 500):
-                refs.update(settling.find_artifacts(tx, keys[start : start + 500]))
+            refs.update(settling.find_artifacts(tx, keys))
         for work in works:
             chunk_key = work.keys[work.pipeline.chunk_name]
             content = self._read(_usable(work, "chunk", refs.get(chunk_key)))
@@ -125,15 +126,15 @@ class LegStage:
         and what lies in a container is told how much of that has been unpacked before it begins.
         """
         if _is_small(self._queue[0][0]):
-            return len(self.running) < self._at_once
-        return sum(not _is_small(work) for work in self.running.values()) < self._large_at_once
+            return len(self.running) < AHEAD * self._workers
+        return sum(not _is_small(work) for work in self.running.values()) < LARGE_AHEAD * self._workers
 
     def _next(self) -> list[tuple[Work, dict[str, ArtifactRef]]]:
-        many = len(self._queue) >= BUNDLING_FROM
+        most = min(BUNDLED, len(self._queue) // (BUNDLES * self._workers))
         taken = [self._queue.popleft()]
         first = taken[0][0]
-        if many and _is_small(first):
-            while len(taken) < BUNDLED and _is_small(self._queue[0][0]) and _go_together(first, self._queue[0][0]):
+        if _is_small(first):
+            while len(taken) < most and _is_small(self._queue[0][0]) and _go_together(first, self._queue[0][0]):
                 taken.append(self._queue.popleft())
         return taken
 

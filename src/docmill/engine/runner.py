@@ -44,9 +44,8 @@ GATHER_SECONDS = 0.005
 MANY = 32  # documents
 MOST_ACTIVE = 3072  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
-CLAIM_BELOW = CLAIMED = 256  # documents that wait for a worker or are at one; so many are claimed together
+CLAIM_BELOW = CLAIMED = 512  # documents that wait for a worker or are at one; so many are claimed together
 LEAST_ROOM = 64
-LEGS_AHEAD = 64  # small documents handed out for each worker: none stands still while results are gathered and written
 PROGRESS_SECONDS = 0.1
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
 FAIR_SHARE = 8  # of so many helpings of work, one goes to the group that has waited longest
@@ -101,8 +100,7 @@ class Runner:
             ArtifactStore(home),
             self.pools.documents,
             self.pools.solo,
-            at_once=settings.document_workers * LEGS_AHEAD,
-            large_at_once=settings.document_workers * 2,
+            workers=settings.document_workers,
             chunked=self._chunked.append,
             failed=self.endings.failed,
         )

@@ -125,17 +125,20 @@ class StoreStage:
         gone = self._leaving()
         started_at, started = now(), time.perf_counter()
         current: list[Work] = []
+        outdated: list[Work] = []
         stale: list[str] = []
 
         def mark(tx: Transaction) -> None:
-            current[:] = [work for work in window if _is_current(tx, work)]
+            known = settling.standing(tx, [work.document_id for work in window])
+            for work in window:  # another version, or another URI, must not be published any more
+                is_current = known.get(work.document_id) == (work.version, work.uri)
+                (current if is_current else outdated).append(work)
             stale[:] = settling.mark_storing(tx, self.database, [work.document_id for work in current])
 
         with failpoints.around("store.mark"):
             self._ledger.flush(mark)
-        for work in window:
-            if work not in current:
-                self._outdated(work)
+        for work in outdated:
+            self._outdated(work)
         documents = [_stored_document(work, self._model.dimension) for work in current]
         self._open().replace(documents, sorted({*stale, *gone}))
         self._wrote = True
@@ -215,12 +218,6 @@ class StoreStage:
         if self._vectors is None:
             self._vectors = VectorStore(self._folder, self._model, self._embedder)
         return self._vectors
-
-
-def _is_current(tx: Transaction, work: Work) -> bool:
-    """The document is still there, under this URI, in this version: nothing else may be published any more."""
-    sql = "SELECT 1 FROM document WHERE id = ? AND state = 'active' AND version = ? AND uri = ?"
-    return bool(tx.value(sql, [work.document_id, work.version, work.uri]))
 
 
 def _stored_document(work: Work, dimension: int) -> StoredDocument:

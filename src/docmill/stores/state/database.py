@@ -12,6 +12,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from docmill.stores.faults import storage_error
 
 BUSY_TIMEOUT_S = 30.0
 _STATEMENTS = 256  # that a connection keeps prepared
+_BULKS = (256, 64, 16, 4, 1)  # rows of a statement; times columns, far below SQLite's limit on parameters
 
 
 class Transaction:
@@ -38,6 +40,22 @@ class Transaction:
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         return self._connection.executemany(sql, rows).rowcount if rows else 0
+
+    def bulk(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """As :meth:`many`, for thousands of rows: ``{rows}`` in the SQL is where ``VALUES`` has them.
+
+        Each statement gives Python's lock away, and other threads hand it back late; so one takes many rows. Of so few
+        numbers of rows the statements stay prepared.
+        """
+        changed = start = 0
+        for size in _BULKS:
+            marks = f"({', '.join('?' * len(rows[0]))})" if rows else ""
+            whole = sql.replace("{rows}", ", ".join([marks] * size))
+            while len(rows) - start >= size:
+                values = [*chain.from_iterable(rows[start : start + size])]
+                changed += self._connection.execute(whole, values).rowcount
+                start += size
+        return changed
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         cursor = self._connection.execute(sql, values)
@@ -56,9 +74,8 @@ class Transaction:
         """Insert rows that all have the same keys."""
         if rows:
             names = list(rows[0])
-            marks = ", ".join("?" for _ in names)
-            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our own columns
-            self.many(sql, [[row[name] for name in names] for row in rows])
+            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {{rows}}"  # noqa: S608 - names of our own columns
+            self.bulk(sql, [[row[name] for name in names] for row in rows])
 
     def insert_one(self, table: str, row: dict[str, Any]) -> int:
         """Insert one row and return its rowid."""

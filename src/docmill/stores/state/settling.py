@@ -19,8 +19,8 @@ _MOST_PAGES_NAMED = 1000
 def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef]]) -> None:
     """Kind and reference of each. One that was computed anew replaces what was known of it."""
     at = now()
-    tx.many(
-        "INSERT INTO artifact (step_key, kind, digest, size_bytes, created_at) VALUES (?, ?, ?, ?, ?)"
+    tx.bulk(
+        "INSERT INTO artifact (step_key, kind, digest, size_bytes, created_at) VALUES {rows}"
         " ON CONFLICT (step_key) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes,"
         " created_at = excluded.created_at",
         [(ref.step_key, kind, ref.digest, ref.size_bytes, at) for kind, ref in artifacts],
@@ -28,26 +28,30 @@ def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef
 
 
 def find_artifacts(tx: Transaction, keys: Sequence[str]) -> dict[str, ArtifactRef]:
-    """References by step key, of those that are known, with their time. At most a few hundred keys at a time."""
-    marks = ", ".join("?" for _ in keys)
-    rows = tx.rows(f"SELECT step_key, digest, size_bytes, created_at FROM artifact WHERE step_key IN ({marks})", keys)  # noqa: S608 - question marks only
-    return {row.step_key: ArtifactRef(*row) for row in rows}
+    """References by step key, of those that are known, with their time."""
+    sql = (
+        "SELECT step_key, digest, size_bytes, created_at FROM artifact"
+        " WHERE step_key IN (SELECT value FROM json_each(?))"
+    )
+    return {row[0]: ArtifactRef(*row) for row in tx.tuples(sql, [json.dumps(keys)])}
+
+
+def standing(tx: Transaction, document_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Version and URI of those documents that have not been deleted."""
+    sql = "SELECT id, version, uri FROM document WHERE state = 'active' AND id IN (SELECT value FROM json_each(?))"
+    return {id_: (version, uri) for id_, version, uri in tx.tuples(sql, [json.dumps(document_ids)])}
 
 
 def mark_storing(tx: Transaction, database: str, document_ids: Sequence[str]) -> list[str]:
     """Say that rows of these documents may come to lie in the database. Returns those that may lie there already."""
-    known = []
-    for start in range(0, len(document_ids), 500):
-        part = document_ids[start : start + 500]
-        marks = ", ".join("?" for _ in part)
-        sql = f"SELECT document_id FROM placement WHERE database = ? AND document_id IN ({marks})"  # noqa: S608 - question marks only
-        known += [row.document_id for row in tx.rows(sql, [database, *part])]
+    sql = "SELECT document_id FROM placement WHERE database = ? AND document_id IN (SELECT value FROM json_each(?))"
+    known = [document_id for (document_id,) in tx.tuples(sql, [database, json.dumps(document_ids)])]
     at = now()
-    tx.many(
-        "INSERT INTO placement (document_id, database, state, chunk_count, updated_at) VALUES (?, ?, 'storing', 0, ?)"
+    tx.bulk(
+        "INSERT INTO placement (document_id, database, state, chunk_count, updated_at) VALUES {rows}"
         " ON CONFLICT (document_id, database) DO UPDATE SET state = 'storing', settled_key = NULL,"
         " updated_at = excluded.updated_at",
-        [(each, database, at) for each in document_ids],
+        [(each, database, "storing", 0, at) for each in document_ids],
     )
     return known
 
@@ -106,31 +110,33 @@ class Stored:
 def record_stored(tx: Transaction, database: str, settled_key: str, documents: Sequence[Stored]) -> None:
     """Settle documents. One whose file has changed meanwhile is stored, but stays due."""
     at = now()
-    tx.many(
-        "UPDATE document SET outcome = 'completed', degraded = ?, reasons = ?, text_yield = ?, type = ?,"
-        " chunk_count = ?, failed_key = NULL,"
+    tx.bulk(
+        "UPDATE document SET outcome = 'completed', degraded = new.column3, reasons = new.column4,"
+        " text_yield = new.column5, type = new.column6, chunk_count = new.column7, failed_key = NULL,"
         " error_stage = NULL, error_code = NULL, error_message = NULL, error_hint = NULL, error_at = NULL"
-        " WHERE id = ? AND version = ?",
+        " FROM (VALUES {rows}) AS new WHERE id = new.column1 AND version = new.column2",
         [
             (
+                d.document_id,
+                d.version,
                 int(bool(d.reasons)),
                 json.dumps(d.reasons),
                 d.text_yield,
                 d.type,
                 d.chunk_count,
-                d.document_id,
-                d.version,
             )
             for d in documents
         ],
     )
     # A rename or a new version since the window began has taken the key away, and must find it taken away; a
     # deletion must find its placement leaving.
-    tx.many(
-        "UPDATE placement SET state = CASE WHEN state = 'leaving' THEN state ELSE 'stored' END, chunk_count = ?,"
-        " updated_at = ?, settled_key = (SELECT CASE WHEN d.version = ? AND d.uri = ? AND d.state = 'active' THEN ? END"
-        " FROM document d WHERE d.id = document_id) WHERE document_id = ? AND database = ?",
-        [(d.chunk_count, at, d.version, d.uri, settled_key, d.document_id, database) for d in documents],
+    tx.bulk(
+        "UPDATE placement SET state = CASE WHEN state = 'leaving' THEN state ELSE 'stored' END,"
+        " chunk_count = new.column3, updated_at = new.column4, settled_key = (SELECT CASE"
+        " WHEN d.version = new.column5 AND d.uri = new.column6 AND d.state = 'active' THEN new.column7 END"
+        " FROM document d WHERE d.id = document_id)"
+        " FROM (VALUES {rows}) AS new WHERE document_id = new.column1 AND database = new.column2",
+        [(d.document_id, database, d.chunk_count, at, d.version, d.uri, settled_key) for d in documents],
     )
 
 

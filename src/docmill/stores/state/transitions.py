@@ -39,6 +39,7 @@ _AHEAD = (
     " WHERE s.run_id IN ({}) AND s.status IN ('running', 'completed')"
     " AND e.status NOT IN ('completed', 'skipped') LIMIT 1"
 )
+_Kind = tuple[Entity, tuple[Trigger, ...], tuple[str, ...]]  # of a write: what it sets is the same for all of a kind
 _MANY = 500  # well under SQLite's limit on the number of parameters
 
 
@@ -63,19 +64,18 @@ def apply(tx: Transaction, moves: Sequence[Move]) -> None:
     other. Raises InvalidState where a row does not stand where its trigger allows it, or a step is ahead of another
     one that it depends on.
     """
-    alike: dict[tuple[Entity, tuple[Trigger, ...], tuple[str, ...]], list[tuple[Move, dict[str, Any]]]] = defaultdict(
-        list
-    )
+    alike: dict[_Kind, list[tuple[Move, dict[str, Any]]]] = defaultdict(list)
     for move, triggers, fields in _writes(moves):
         alike[move.entity, triggers, tuple(fields)].append((move, fields))
     for (entity, triggers, names), same in sorted(alike.items(), key=lambda item: _rank(item[0][0], item[0][1][0])):
         first, last = transition(entity, triggers[0]), transition(entity, triggers[-1])
-        sets = "".join(f", {name} = ?" for name in names)
+        sets = "".join(f", {name} = new.column{place}" for place, name in enumerate(names, start=2))
         if (entity, triggers[0]) in _ATTEMPTS:
             sets += f", attempt = {_ATTEMPTS[entity, triggers[0]]}"
-        changed = tx.many(
-            f"UPDATE {entity} SET status = '{last.target}'{sets} WHERE id = ? AND status IN ({_quoted(first.sources)})",  # noqa: S608 - names from our own enums and fields
-            [[*fields.values(), move.id] for move, fields in same],
+        changed = tx.bulk(
+            f"UPDATE {entity} SET status = '{last.target}'{sets} FROM (VALUES {{rows}}) AS new WHERE id = new.column1"  # noqa: S608 - names from our own enums and fields
+            f" AND status IN ({_quoted(first.sources)})",
+            [[move.id, *fields.values()] for move, fields in same],
         )
         if changed != len(same):
             raise _refusal(tx, [move for move, _fields in same])
@@ -137,11 +137,12 @@ def _record_events(tx: Transaction, moves: Sequence[Move]) -> None:
             step = move.id if move.entity is Entity.STEP else None
             rows.append((row.event.value, move.run_group_id, run, step, row.target.value, move.message, move.at))
     with outbox.enqueued(tx, {move.run_group_id for move in moves}):
-        tx.many(
+        tx.bulk(
             "INSERT OR IGNORE INTO lifecycle_event"
             " (event, run_group_id, run_id, step_id, status, status_message, at, attempt)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE((SELECT attempt FROM run_step WHERE id = ?4),"
-            " (SELECT attempt FROM run WHERE id = ?3), (SELECT attempt FROM run_group WHERE id = ?2)))",
+            " SELECT new.*, COALESCE((SELECT attempt FROM run_step WHERE id = new.column4),"
+            " (SELECT attempt FROM run WHERE id = new.column3),"
+            " (SELECT attempt FROM run_group WHERE id = new.column2)) FROM (VALUES {rows}) AS new",
             rows,
         )
 
