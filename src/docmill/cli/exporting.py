@@ -86,15 +86,13 @@ def export(
     On stdout they are the data, so that --json, which describes the export, needs a file. All is read at one version of
     the database, whatever is stored meanwhile; a file or folder appears when it is whole.
     """
-    from docmill.errors import UsageError
+    from docmill.cli.output import written
     from docmill.service import exporting
 
-    to_stdout = output == "-" and per_document is None
-    if to_stdout and invocation.json:
-        raise UsageError("--json would mix its document into the exported data", hint="name a file: -o FILE")
-    try:
-        result = exporting.export(
-            invocation.settings(),
+    settings, to_stdout = invocation.settings(), output == "-" and per_document is None
+    result = written(
+        lambda: exporting.export(
+            settings,
             batch=batch,
             database=database,
             filter=filter,
@@ -107,15 +105,12 @@ def export(
             compression=compression.value if compression else None,
             report=report,
             replace=replace,
-        )
-    except BrokenPipeError:  # whoever read it, such as head, has had enough
-        if not to_stdout:
-            raise
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-        return None
-    if not to_stdout:
+        ),
+        invocation,
+        "the exported data",
+        to_stdout=to_stdout,
+    )
+    if not to_stdout or result is None:
         return result
     if not invocation.quiet and sys.stderr.isatty():
         from docmill.cli.console import safe

@@ -68,6 +68,7 @@ def logs(
 
     With --follow it goes on until the batch has ended; as NDJSON with --events.
     """
+    from docmill.cli.output import until_nobody_reads
     from docmill.service import telling
 
     least = (level or (Level.DEBUG if invocation.verbose else Level.INFO)).value
@@ -79,7 +80,7 @@ def logs(
 
         raise UsageError("--follow and --offset exclude each other")
     settings, tell = invocation.settings(), _log_teller(invocation)
-    return _until_nobody_reads(lambda: telling.follow_logs(settings, batch, tell, level=least, limit=limit))
+    return until_nobody_reads(lambda: telling.follow_logs(settings, batch, tell, level=least, limit=limit))
 
 
 @command(
@@ -94,6 +95,7 @@ def events(invocation: Invocation, *, batch: BatchName, follow: Follow = False) 
 
     From any shell, whoever runs it. Without --follow, what there is so far. The last line is the result.
     """
+    from docmill.cli.output import until_nobody_reads
     from docmill.domain.events import as_record
     from docmill.service import telling
 
@@ -103,7 +105,7 @@ def events(invocation: Invocation, *, batch: BatchName, follow: Follow = False) 
     if invocation.json:
         return telling.events(settings, batch)
     invocation.events = True
-    return _until_nobody_reads(
+    return until_nobody_reads(
         lambda: telling.tell_events(settings, batch, lambda event: _write(as_record(event)), follow=follow)
     )
 
@@ -113,17 +115,6 @@ def _refuse_one_document(invocation: Invocation) -> None:
         from docmill.errors import UsageError
 
         raise UsageError("--json is one document, and --follow has no end", hint="--events gives one object a line")
-
-
-def _until_nobody_reads(tell: "Callable[[], T]") -> "T | None":
-    """A reader that has left, such as ``head``, ends it."""
-    from docmill.cli.output import leave_quietly
-
-    try:
-        return tell()
-    except BrokenPipeError:
-        leave_quietly()
-        return None
 
 
 def _write(record: dict[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """``docmill metrics``: the home's figures for Prometheus."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,29 +22,17 @@ commands = typer.Typer()
 def metrics(
     invocation: Invocation,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Write them there; else to stdout."),
-    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write them there; - is stdout.")] = "-",
 ) -> "Metrics | MetricsWritten | None":
     """Tell the home's figures in Prometheus' text format: documents, work, last runs, databases, the engine.
 
     A file is replaced at once, as node_exporter's textfile collector needs it. docs/observe.md explains each figure.
     """
+    from docmill.cli.output import written
     from docmill.service import metrics as service
 
     settings = invocation.settings()
-    if output is not None:
-        written = service.write(settings, output.expanduser())
-        return None if invocation.quiet and not invocation.json else written
-    if invocation.json:
+    if output == "-" and invocation.json:
         return service.metrics(settings)
-    text = service.text(settings).encode()
-    try:
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-    return None
+    result = written(lambda: service.write(settings, output), invocation, "the figures", to_stdout=output == "-")
+    return None if output == "-" or (invocation.quiet and not invocation.json) else result

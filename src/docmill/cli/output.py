@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from docmill.cli.console import safe, stderr_console, stdout_console, write_text
 from docmill.domain.terminal import json_text
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from docmill.errors import DocmillError
 
+T = TypeVar("T")
 CLEAN, NOT_CLEAN, BAD_DEFINITION, MISSING, STOPPED = 0, 3, 6, 7, 8
 TIME_LIMIT = "TIME_LIMIT"
 _AROUND = 60  # characters that are shown before and after the place of a mistake
@@ -108,6 +109,26 @@ def write_json(document: dict[str, Any], *, indent: bool) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         leave_quietly()
+
+
+def until_nobody_reads(tell: Callable[[], T]) -> T | None:
+    """What writing to stdout gives; None where whoever read it, such as ``head``, has had enough."""
+    try:
+        return tell()
+    except BrokenPipeError:
+        leave_quietly()
+        return None
+
+
+def written(write: Callable[[], T], invocation: Invocation, what: str, *, to_stdout: bool) -> T | None:
+    """What writing data to a file gives, or to stdout, where --json would mix its document into ``what``."""
+    if not to_stdout:
+        return write()
+    if invocation.json:
+        from docmill.errors import UsageError
+
+        raise UsageError(f"--json would mix its document into {what}", hint="name a file: -o FILE")
+    return until_nobody_reads(write)
 
 
 def write_error(error: DocmillError) -> None:

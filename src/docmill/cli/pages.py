@@ -47,25 +47,20 @@ def pages(
     Beside them lie the images and the results of OCR that were kept, and a manifest.json says what there is. On stdout
     the zip is the data, so that --json, which describes it, needs a file.
     """
-    from docmill.errors import UsageError
+    from docmill.cli.output import NOT_CLEAN, written
     from docmill.service import paging
 
-    if output == "-" and invocation.json:
-        raise UsageError("--json would mix its document into the zip", hint="name a file: -o FILE")
-    try:
-        result = paging.write_pages(
-            invocation.settings(), target, output=output, source=source, password_file=password_file
-        )
-    except BrokenPipeError:  # whoever read it has had enough
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-        return None
+    settings = invocation.settings()
+    result = written(
+        lambda: paging.write_pages(settings, target, output=output, source=source, password_file=password_file),
+        invocation,
+        "the zip",
+        to_stdout=output == "-",
+    )
     if output != "-":
         return result
-    if result.problems:
+    if result is not None and result.problems:
         from docmill.cli.console import stderr_console, write_text
-        from docmill.cli.output import NOT_CLEAN
         from docmill.cli.text import View, render
 
         write_text(stderr_console(), render(result, View()))

@@ -140,22 +140,17 @@ def search(
 
 def _many(invocation: Invocation, queries: str, output: str, asked: dict[str, Any]) -> "QueriesResult | None":
     """On stdout the answers are the data, so that the summary goes to stderr, and only the exit code tells the rest."""
-    from docmill.cli.output import exit_code, leave_quietly
-    from docmill.errors import UsageError
+    from docmill.cli.output import exit_code, written
     from docmill.service import questions
 
-    if output == "-" and invocation.json:
-        raise UsageError("--json would mix its document into the answers", hint="name a file: -o FILE")
-    try:
-        result = questions.answer_all(
-            invocation.settings(), queries, sys.stdin.buffer, sys.stdout.buffer, output=output, **asked
-        )
-    except BrokenPipeError:  # whoever read it, such as head, has had enough
-        if output != "-":
-            raise
-        leave_quietly()
-        return None
-    if output != "-":
+    settings, streams = invocation.settings(), (sys.stdin.buffer, sys.stdout.buffer)
+    result = written(
+        lambda: questions.answer_all(settings, queries, *streams, output=output, **asked),
+        invocation,
+        "the answers",
+        to_stdout=output == "-",
+    )
+    if output != "-" or result is None:
         return result
     if not invocation.quiet and (result.failed or sys.stderr.isatty()):
         from docmill.cli.console import stderr_console, write_text

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-_MIXED = "--json would mix its document into what goes to stdout"
-
 
 @command(
     commands,
@@ -52,19 +50,17 @@ def report(
 
     It needs no network and no other file, and runs no script.
     """
-    from docmill.errors import UsageError
+    from docmill.cli.output import written
     from docmill.service import reporting
 
-    if output == "-" and invocation.json:
-        raise UsageError(_MIXED, hint="name a file: -o FILE")
-    try:
-        result = reporting.report(invocation.settings(), batch, output=output, run_group=run_group)
-    except BrokenPipeError:  # whoever read it has had enough
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-        return None
-    return result if output != "-" else None
+    settings, to_stdout = invocation.settings(), output == "-"
+    result = written(
+        lambda: reporting.report(settings, batch, output=output, run_group=run_group),
+        invocation,
+        "the page",
+        to_stdout=to_stdout,
+    )
+    return None if to_stdout else result
 
 
 @command(
@@ -90,23 +86,21 @@ def archive(
 
     Its manifest.json has the size and the SHA-256 of each file. The documents' own files are not in it.
     """
-    from docmill.errors import UsageError
+    from docmill.cli.output import written
     from docmill.service import archiving
 
-    if output == "-" and invocation.json:
-        raise UsageError(_MIXED, hint="name a file: -o FILE")
-    try:
-        result = archiving.archive(
-            invocation.settings(),
+    settings, to_stdout = invocation.settings(), output == "-"
+    result = written(
+        lambda: archiving.archive(
+            settings,
             batch,
             output=output,
             format=format,
             include_embeddings=include_embeddings,
             include_metadata=include_metadata,
-        )
-    except BrokenPipeError:  # as above
-        from docmill.cli.output import leave_quietly
-
-        leave_quietly()
-        return None
-    return result if output != "-" else None
+        ),
+        invocation,
+        "the zip",
+        to_stdout=to_stdout,
+    )
+    return None if to_stdout else result

@@ -1,6 +1,5 @@
 """``docmill workflow``: the YAML that says which steps a document passes."""
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,20 +76,16 @@ def graph(
 
     Without -o the SVG goes to stdout, so that --json, which describes the graph, needs a file or no SVG.
     """
+    from docmill.cli.output import written
     from docmill.errors import UsageError
     from docmill.service import graphing
 
-    to_stdout = output in (None, "-")
     if format is Form.TEXT and output is not None:
         raise UsageError("--output is for --format svg", hint="text goes to stdout")
-    if format is Form.SVG and to_stdout and invocation.json:
-        raise UsageError("--json would mix its document into the SVG", hint="name a file: -o FILE")
     settings = invocation.settings()
     made = graphing.graph(settings, id_, params=params)
     if format is Form.TEXT:
         return made
-    if not to_stdout:
-        return graphing.write_svg(settings, made, output or "")
-    sys.stdout.buffer.write(graphing.svg(made))
-    sys.stdout.flush()
-    return None
+    target = output or "-"
+    result = written(lambda: graphing.write_svg(settings, made, target), invocation, "the SVG", to_stdout=target == "-")
+    return result if target != "-" else None

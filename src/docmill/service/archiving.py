@@ -6,9 +6,7 @@ the same order, with a fixed time on each, so that two archives differ only wher
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from docmill import registry
 from docmill.domain.redaction import redacted_values
 from docmill.domain.results import ArchivedFile, ArchiveResult, SummaryResult
-from docmill.errors import StorageError
 from docmill.reports.page import page
 from docmill.service import documents, exporting, recording, summarizing
 from docmill.settings import Settings, find_home
 from docmill.stores import document_queries, history, outputs
+from docmill.stores.compression import Tally
 from docmill.stores.document_queries import ChosenDocuments
 from docmill.stores.queries import Queries, reading
 
@@ -46,31 +43,26 @@ def archive(
 ) -> ArchiveResult:
     """Write the zip to ``output``, a path, or ``-`` for stdout. ``format`` and ``include_…``: as ``export`` has them.
 
-    Raises BatchNotFound, DefinitionError for a format that there is not, UsageError, StorageError.
+    Raises BatchNotFound, UsageError, StorageError.
     """
     home = find_home(settings)
-    registry.load("exporters", format)
+    exporter = exporting.exporter_of(format)
     summary = summarizing.summary(settings, batch)
-    path = Path("/dev/stdout") if output == "-" else Path(output).expanduser().absolute()
-    beside = None if output == "-" else path.parent
-    export = _Export(settings, str(summary.batch_id), format, include_embeddings, include_metadata, beside)
-    try:
-        with (
-            outputs.whole(path, home) as unfinished,
-            unfinished.open("wb") as stream,
-            zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package,
-            reading(home) as queries,
-            queries.snapshot(),
-        ):
-            files = _write(_Package(package), queries, summary, export)
-    except BrokenPipeError:  # whoever read it has had enough
-        raise
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
+    path = outputs.place(output)
+    beside = None if path is None else path.parent
+    batch_id = str(summary.batch_id)
+    export = _Export(settings, batch_id, format, exporter.folder, include_embeddings, include_metadata, beside)
+    with (
+        outputs.stream(path, home) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package,
+        reading(home) as queries,
+        queries.snapshot(),
+    ):
+        files = _write(_Package(package), queries, summary, export)
     return ArchiveResult(
         batch_id=summary.batch_id,
-        path=None if output == "-" else str(path),
-        size_bytes=None if output == "-" else path.stat().st_size,
+        path=None if path is None else str(path),
+        size_bytes=None if path is None else stream.size_bytes,
         files=files,
     )
 
@@ -107,36 +99,32 @@ class _Package:
         self.add(MANIFEST, json.dumps({**said, "files": listed}, ensure_ascii=False, indent=1) + "\n")
 
     @contextmanager
-    def _entry(self, name: str) -> Iterator[Callable[[bytes], None]]:
+    def _entry(self, name: str) -> Iterator[Callable[[bytes], int]]:
         info = zipfile.ZipInfo(name)  # dated 1980, as the format's first day
         info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, _MODE
-        digest, size = hashlib.sha256(), 0
         with self._package.open(info, "w", force_zip64=True) as member:
-
-            def write(data: bytes) -> None:
-                nonlocal size
-                member.write(data)
-                digest.update(data)
-                size += len(data)
-
-            yield write
-        self.files.append(ArchivedFile(name=name, size_bytes=size, sha256=digest.hexdigest()))
+            tally = Tally(member, hashed=True)
+            yield tally.write
+        self.files.append(ArchivedFile(name=name, size_bytes=tally.size_bytes, sha256=tally.sha256))
 
 
 @dataclass(frozen=True, slots=True)
 class _Export:
-    """The passages, as the exporter writes them: into a file first, as some formats are no streams."""
+    """The passages, as the exporter writes them: into a file first, as some formats are no streams, and in a zip of
+    their own, as some are of many files.
+    """
 
     settings: Settings
     batch: str
     format: str
+    folder: bool
     embeddings: bool
     metadata: bool
     beside: Path | None
 
     def add_to(self, package: _Package) -> None:
         with tempfile.TemporaryDirectory(prefix=".docmill-archive-", dir=self.beside) as folder:
-            path = Path(folder) / f"passages.{self.format}"
+            path = Path(folder) / f"passages.{self.format}{'.zip' if self.folder else ''}"
             made = exporting.export(
                 self.settings,
                 batch=self.batch,
@@ -145,8 +133,6 @@ class _Export:
                 include_embeddings=self.embeddings,
                 include_metadata=self.metadata,
             )
-            if path.is_dir():  # as formats of many files are
-                path = Path(shutil.make_archive(str(path), "zip", path))
             with path.open("rb") as stream:
                 package.add_file(f"passages/{path.name}", stream, made.rows)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,7 +13,6 @@ from docmill.domain.contracts import Exporter, FileExporter, FolderExporter
 from docmill.domain.events import now
 from docmill.domain.results import ExportedFile, ExportedModel, ExportReport, ExportResult
 from docmill.domain.terminal import json_text
-from docmill.errors import StorageError
 from docmill.service import shapes
 from docmill.stores import outcome_queries, outputs
 from docmill.stores.compression import ENDINGS, Tally, compressing, zip_folder
@@ -23,7 +21,6 @@ from docmill.stores.queries import OF_BATCH
 from docmill.stores.queries import reading as reading_state
 
 REPORT = ".report.json"
-_STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +64,23 @@ class Written:
 
 def write(target: Target, published: Published, home: Path) -> Written:
     """Raises StorageError, AlreadyExists; BrokenPipeError where whoever reads stdout has had enough."""
+    if target.exporter.folder is False:
+        return _write_file(target, target.exporter, published, home)
+    assert target.path is not None
     try:
-        if target.exporter.folder is False:
-            return _write_file(target, target.exporter, published, home)
-        assert target.path is not None
         if target.compression is None:
             return _write_folder(target, target.exporter, published, target.path, home)
         return _write_zipped(target, target.exporter, published, target.path, home)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        said = f"{target.path or 'stdout'} cannot be written: {error.strerror or error}"
-        raise StorageError(said, hint="choose another place with -o") from error
+        raise outputs.unwritten(target.path, error) from error
 
 
 def _write_file(target: Target, exporter: FileExporter, published: Published, home: Path) -> Written:
     name = target.inner_name(published.database)
-    with _stream(target, home) as stream, compressing(stream, target.compression, name) as plain:
+    with (
+        outputs.stream(target.path, home, hashed=target.report) as stream,
+        compressing(stream, target.compression, name) as plain,
+    ):
         rows = exporter.write(published, cast(IO[bytes], plain if plain is stream else Tally(plain)))
     return _written(rows, target, stream)
 
@@ -91,7 +88,7 @@ def _write_file(target: Target, exporter: FileExporter, published: Published, ho
 def _write_zipped(target: Target, exporter: FolderExporter, published: Published, path: Path, home: Path) -> Written:
     with outputs.passing_folder(path) as folder:
         rows = exporter.write(published, folder)
-        with _stream(target, home) as stream:
+        with outputs.stream(path, home, hashed=target.report) as stream:
             zip_folder(folder, stream, target.inner_name(published.database))
     return _written(rows, target, stream)
 
@@ -104,17 +101,6 @@ def _write_folder(target: Target, exporter: FolderExporter, published: Published
         mark = {"format": target.format, "database": published.database, "rows": rows, "created_at": now()}
         (folder / outputs.MARK).write_text(json_text(mark) + "\n", "utf-8")
     return Written(rows, size, files)
-
-
-@contextmanager
-def _stream(target: Target, home: Path) -> Iterator[Tally]:
-    if target.path is None:
-        # The descriptor itself: to open /dev/stdout would begin at the front of a file that it is appended to.
-        with open(_STDOUT, "wb", closefd=False) as file:
-            yield Tally(file)
-        return
-    with outputs.whole(target.path, home) as unfinished, unfinished.open("wb") as file:
-        yield Tally(file, hashed=target.report)
 
 
 def _written(rows: int, target: Target, stream: Tally) -> Written:

@@ -12,7 +12,7 @@ from docmill.errors import UsageError
 from docmill.service import export_writing, filtering
 from docmill.service.export_writing import REPORT, Chosen, Target
 from docmill.settings import Settings, find_home
-from docmill.stores import document_queries
+from docmill.stores import document_queries, outputs
 from docmill.stores.compression import ENDINGS
 from docmill.stores.published import Published
 from docmill.stores.queries import reading as reading_state
@@ -100,16 +100,13 @@ def export(
 
 
 def _target(output: str | None, format_: str | None, compression: str | None, *, report: bool, replace: bool) -> Target:
-    path = None if output is None or output == "-" else Path(output).expanduser().absolute()
+    path = outputs.place(output or "-")
     if path is not None and compression is None:
         compression = next((how for how, ending in ENDINGS.items() if path.name.endswith(ending)), None)
     if compression not in (None, *ENDINGS):
         raise UsageError(f"no compression {compression!r}", hint=f"there are: {', '.join(ENDINGS)}")
     format_ = format_ or _format_of(path, compression)
-    if format_ not in registry.names("exporters"):
-        error = registry.unknown("exporters", format_)
-        raise UsageError(error.message.replace("plug-in", "format", 1), hint=error.hint)
-    exporter: Exporter = registry.load("exporters", format_)
+    exporter = exporter_of(format_)
     if path is None and (exporter.folder or report):
         what = f"{format_} is written as a folder" if exporter.folder else "a report lies beside a file"
         raise UsageError(f"{what}, which stdout cannot be", hint="name a place: -o PATH")
@@ -118,6 +115,15 @@ def _target(output: str | None, format_: str | None, compression: str | None, *,
     if replace and not exporter.folder:
         raise UsageError("--replace is for folders; a file is replaced in any case")
     return Target(path, format_, exporter, compression, report, replace)
+
+
+def exporter_of(format_: str) -> Exporter:
+    """Raises UsageError where there is none of that name."""
+    if format_ not in registry.names("exporters"):
+        error = registry.unknown("exporters", format_)
+        raise UsageError(error.message.replace("plug-in", "format", 1), hint=error.hint)
+    exporter: Exporter = registry.load("exporters", format_)
+    return exporter
 
 
 def _format_of(path: Path | None, compression: str | None) -> str:

@@ -10,7 +10,6 @@ from docmill.definitions.files import PARAM_SET, WORKFLOW
 from docmill.domain import graph_svg
 from docmill.domain.results import GraphEdge, GraphNode, WorkflowGraph
 from docmill.domain.workflow import ResolvedStep, StepSpec, StepType
-from docmill.errors import StorageError
 from docmill.service.definitions import home_if_any
 from docmill.settings import Settings
 from docmill.stores import outputs
@@ -52,20 +51,15 @@ def graph(settings: Settings, workflow: str, *, params: str | None = None) -> Wo
     )
 
 
-def svg(made: WorkflowGraph) -> bytes:
-    """As a picture that needs nothing else."""
-    return graph_svg.drawn(made).encode()
-
-
 def write_svg(settings: Settings, made: WorkflowGraph, output: str) -> WorkflowGraph:
-    """Into a file that is whole or absent; the graph with where it is. Raises StorageError."""
-    path, picture = Path(output).expanduser().absolute(), svg(made)
-    try:
-        with outputs.whole(path, home_if_any(settings)) as unfinished:
-            unfinished.write_bytes(picture)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
-    return made.model_copy(update={"path": str(path), "size_bytes": len(picture)})
+    """As a picture that needs nothing else, into a file that is whole or absent, or into stdout for ``-``.
+
+    Returns the graph with where it is. Raises StorageError; BrokenPipeError where whoever read stdout has had enough.
+    """
+    path = outputs.place(output)
+    with outputs.stream(path, home_if_any(settings)) as stream:
+        stream.write(graph_svg.drawn(made).encode())
+    return made.model_copy(update={"path": str(path) if path else None, "size_bytes": stream.size_bytes})
 
 
 def _node(spec: StepSpec, step: ResolvedStep, stated: dict[str, Any]) -> GraphNode:

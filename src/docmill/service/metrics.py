@@ -17,7 +17,6 @@ from docmill.domain import exposition
 from docmill.domain.exposition import COUNTER, GAUGE, Family, Sample
 from docmill.domain.results import EngineHolder, MetricFamily, Metrics, MetricSample, MetricsWritten
 from docmill.engine.lock import RUNNING
-from docmill.errors import StorageError
 from docmill.service import shapes
 from docmill.service.holding import find_holder
 from docmill.settings import Settings, find_home
@@ -46,25 +45,19 @@ def metrics(settings: Settings) -> Metrics:
     )
 
 
-def text(settings: Settings) -> str:
-    """The same in Prometheus' text format."""
-    return exposition.text(_families(find_home(settings)))
+def write(settings: Settings, output: str) -> MetricsWritten:
+    """The same in Prometheus' text format, into a file that is whole at each moment, or into stdout for ``-``.
 
-
-def write(settings: Settings, output: Path) -> MetricsWritten:
-    """The same into a file, which is whole at each moment. Raises StorageError, UsageError."""
-    home = find_home(settings)
+    Raises UsageError, StorageError; BrokenPipeError where whoever read stdout has had enough.
+    """
+    home, path = find_home(settings), outputs.place(output)
     families = _families(home)
-    data = exposition.text(families).encode()
-    try:
-        with outputs.whole(output, home) as unfinished:
-            unfinished.write_bytes(data)
-    except OSError as error:
-        raise StorageError(
-            f"{output} cannot be written: {error.strerror}", hint="choose another file with -o"
-        ) from error
+    with outputs.stream(path, home) as stream:
+        stream.write(exposition.text(families).encode())
     samples = sum(len(each.samples) for each in families)
-    return MetricsWritten(path=str(output), families=len(families), samples=samples, size_bytes=len(data))
+    return MetricsWritten(
+        path=None if path is None else str(path), families=len(families), samples=samples, size_bytes=stream.size_bytes
+    )
 
 
 def _families(home: Path) -> list[Family]:

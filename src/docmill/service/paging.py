@@ -32,7 +32,6 @@ from docmill.errors import (
     FileTooLarge,
     NotFoundError,
     ProcessingError,
-    StorageError,
     WorkerCrashed,
 )
 from docmill.filetypes import type_by_name
@@ -63,28 +62,20 @@ def write_pages(
     with reading(home) as queries, queries.snapshot():
         batch_id, rows = _chosen(queries, target, source)
         parsed = {row["id"]: document_queries.parsed(queries, row) for row in rows}
-    path = Path("/dev/stdout") if output == "-" else Path(output).expanduser().absolute()
+    path = outputs.place(output)
     pools = Pools(home, settings, queue.SimpleQueue())
     try:
-        with (
-            outputs.whole(path, home) as unfinished,
-            unfinished.open("wb") as stream,
-            zipfile.ZipFile(stream, "w") as package,
-        ):
+        with outputs.stream(path, home) as stream, zipfile.ZipFile(stream, "w") as package:
             book = _Book(home, package, pools.documents)
             for row in rows:
                 book.add(row, parsed[row["id"]], password_file)
             book.finish()
-    except BrokenPipeError:  # whoever read it has had enough
-        raise
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error
     finally:
         pools.stop()
     return PagesResult(
         batch_id=batch_id,
-        path=None if output == "-" else str(path),
-        size_bytes=None if output == "-" else path.stat().st_size,
+        path=None if path is None else str(path),
+        size_bytes=None if path is None else stream.size_bytes,
         documents=len(book.documents),
         pages=sum(len(each["pages"]) for each in book.documents),
         assets=sum(len(each["assets"]) for each in book.documents),

@@ -26,6 +26,7 @@ from docmill.service import prompting, searching
 from docmill.service.searching import Searcher
 from docmill.settings import Settings, find_home
 from docmill.stores import outputs
+from docmill.stores.compression import Tally
 from docmill.stores.faults import storage_error
 
 if TYPE_CHECKING:
@@ -72,14 +73,15 @@ def answer_all(
     with _opened(file, stdin) as stream:
         searcher = searching.opened(settings, database, usual)
         answers = _Answers(searcher, asked, as_context=as_context, max_tokens=max_tokens)
-        if output == "-":
-            counts = _write_all(answers.of(stream), stdout, at_once=True)
+        path = outputs.place(output)
+        if path is None:
+            total, failed = _write_all(answers.of(stream), stdout, at_once=True)
         else:
-            counts = _write_to(Path(output).expanduser().absolute(), answers.of(stream), find_home(settings))
-    total, failed = counts
+            with outputs.stream(path, find_home(settings)) as written:
+                total, failed = _write_all(answers.of(stream), written, at_once=False)
     return QueriesResult(
         database=database,
-        path=None if output == "-" else str(Path(output).expanduser().absolute()),
+        path=None if path is None else str(path),
         queries=total,
         answered=total - failed,
         failed=failed,
@@ -251,7 +253,7 @@ def _unshared(stdin: IO[bytes]) -> IO[bytes]:
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write_all(answers: Iterable[Answer], stream: IO[bytes], *, at_once: bool) -> tuple[int, int]:
+def _write_all(answers: Iterable[Answer], stream: IO[bytes] | Tally, *, at_once: bool) -> tuple[int, int]:
     """How many there were, and how many of them are no answers. ``at_once``: somebody may wait for each."""
     total = failed = 0
     for answer in answers:
@@ -262,11 +264,3 @@ def _write_all(answers: Iterable[Answer], stream: IO[bytes], *, at_once: bool) -
         total += 1
         failed += isinstance(answer, UnansweredQuery)
     return total, failed
-
-
-def _write_to(path: Path, answers: Iterable[Answer], home: Path) -> tuple[int, int]:
-    try:
-        with outputs.whole(path, home) as unfinished, unfinished.open("wb") as stream:
-            return _write_all(answers, stream, at_once=False)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another file with -o") from error

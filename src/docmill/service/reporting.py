@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -26,18 +25,14 @@ def report(settings: Settings, batch: str | None, *, output: str, run_group: int
     """
     home = find_home(settings)
     summary = summarizing.summary(settings, batch, run_group=run_group)
-    text = page(summary)
-    path = Path(output).expanduser().absolute()
-    if output == "-":
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-    else:
-        _write(path, outputs.whole(path, home), text)
+    path = outputs.place(output)
+    with outputs.stream(path, home) as stream:
+        stream.write(page(summary).encode())
     return ReportResult(
         batch_id=summary.batch_id,
         run_group_id=summary.run.run_group_id if summary.run else None,
-        path=None if output == "-" else str(path),
-        size_bytes=None if output == "-" else len(text.encode()),
+        path=None if path is None else str(path),
+        size_bytes=None if path is None else stream.size_bytes,
         format="html",
     )
 

@@ -13,16 +13,19 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from docmill import privacy
-from docmill.errors import AlreadyExists, UsageError
+from docmill.errors import AlreadyExists, StorageError, UsageError
 from docmill.stores import unfinished
+from docmill.stores.compression import Tally
 
 MARK = "docmill-export.json"
 _TOKEN_BYTES = 6
+_STDOUT = 1
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
@@ -45,6 +48,39 @@ def whole(path: Path, home: Path | None, *, private: bool = False) -> Iterator[P
         fresh.chmod(0o600 if private else kept)
         _fsync(fresh)
         fresh.replace(path)
+
+
+def place(output: str) -> Path | None:
+    """What ``-o`` names: a path, or None for ``-``, which is stdout."""
+    return None if output == "-" else Path(output).expanduser().absolute()
+
+
+@contextmanager
+def stream(path: Path | None, home: Path | None, *, hashed: bool = False) -> Iterator[Tally]:
+    """A stream into a file that is whole or absent, as :func:`whole` has it; for None, into stdout. It cannot seek.
+
+    Raises UsageError for a place in the home, StorageError where it cannot be written, BrokenPipeError where whoever
+    reads stdout has had enough.
+    """
+    try:
+        if path is None:
+            sys.stdout.flush()
+            # The descriptor itself: to open /dev/stdout would begin at the front of a file that it is appended to.
+            with open(_STDOUT, "wb", closefd=False) as file:
+                yield Tally(file)
+        else:
+            with whole(path, home) as fresh, fresh.open("wb") as file:
+                yield Tally(file, hashed=hashed)
+    except OSError as error:
+        if path is None and isinstance(error, BrokenPipeError):
+            raise
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path | None, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path or 'stdout'} cannot be written: {error.strerror or error}", hint="choose another place with -o"
+    )
 
 
 @contextmanager

@@ -24,9 +24,9 @@ class Metrics(Result):
 
 
 class MetricsWritten(Result):
-    """The figures are in the file, which took the place of the one before at once."""
+    """The figures are in the file, which took the place of the one before at once. ``path``: none for stdout."""
 
-    path: str
+    path: str | None
     families: int
     samples: int
     size_bytes: int
