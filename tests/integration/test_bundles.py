@@ -9,7 +9,7 @@ import pytest
 from conftest import Mill
 from docmill.domain.results import SyncResult
 from docmill.engine import legs
-from docmill.engine.legs import BUNDLED, BUNDLES, SMALL_BYTES, LegStage
+from docmill.engine.legs import BUNDLED, BUNDLES, BUNDLING_FROM, SMALL_BYTES, LegStage
 
 ODD = "note-004a.md"
 MANY = BUNDLED * (BUNDLES + 1)  # for one worker
@@ -40,7 +40,7 @@ def test_where_many_wait_small_ones_go_together(mill: Mill, handed: list[list[st
 
 
 def test_few_go_alone(mill: Mill, handed: list[list[str]]) -> None:
-    mill.write_many(2 * BUNDLES - 1)
+    mill.write_many(BUNDLING_FROM // 2)
     mill.sync()
     assert {len(uris) for uris in handed} == {1}
 

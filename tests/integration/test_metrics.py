@@ -72,9 +72,10 @@ def worked(mill: Mill) -> Mill:
     return mill
 
 
-def test_they_are_true(worked: Mill) -> None:
+def test_they_are_true(worked: Mill, capfd: pytest.CaptureFixture[str]) -> None:
     mill = worked
-    found = parsed(metrics.text(mill.settings))
+    assert metrics.write(mill.settings, "-").path is None
+    found = parsed(capfd.readouterr().out)
     assert sample(found, "docmill_documents", status="completed", type="markdown") == 3
     assert sample(found, "docmill_documents", status="failed", type="pdf") == 1
     assert sample(found, "docmill_failed_documents", code="CORRUPTED_FILE") == 1
@@ -107,14 +108,14 @@ def test_a_file_is_replaced_at_once_and_what_cannot_be_written_is_said(worked: M
     file.parent.mkdir()
     file.write_text("before")
     before = file.stat().st_ino
-    written = metrics.write(mill.settings, file)
+    written = metrics.write(mill.settings, str(file))
     assert file.stat().st_ino != before and [each.name for each in file.parent.iterdir()] == ["docmill.prom"]
     assert written.size_bytes == file.stat().st_size
     assert sum(len(of) for of in parsed(file.read_text()).values()) == written.samples
     with pytest.raises(UsageError):
-        metrics.write(mill.settings, mill.home / "docmill.prom")
+        metrics.write(mill.settings, str(mill.home / "docmill.prom"))
     with pytest.raises(StorageError):
-        metrics.write(mill.settings, tmp_path / "nowhere" / "docmill.prom")
+        metrics.write(mill.settings, str(tmp_path / "nowhere" / "docmill.prom"))
 
 
 def test_the_command(worked: Mill, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -205,7 +205,7 @@ def test_archives_of_one_state_differ_in_nothing_but_the_time(done: Mill) -> Non
 
 def test_an_archive_fails_whole(done: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     path = done.root / "docs.zip"
-    with pytest.raises(DefinitionError):
+    with pytest.raises(UsageError, match="psychic"):
         archiving.archive(done.settings, "docs", output=str(path), format="psychic")
 
     def full(*_args: Any, **_options: Any) -> None:

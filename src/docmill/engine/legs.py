@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # fault: each is done again, alone.
 BUNDLED = 32
 BUNDLES = 4
+BUNDLING_FROM = 64  # documents that wait
 SMALL_BYTES = 32 * 1024
 AHEAD = 256  # small documents handed out for each worker: none stands still while results are gathered and written
 LARGE_AHEAD = 2
@@ -130,7 +131,8 @@ class LegStage:
         return sum(not _is_small(work) for work in self.running.values()) < LARGE_AHEAD * self._workers
 
     def _next(self) -> list[tuple[Work, dict[str, ArtifactRef]]]:
-        most = min(BUNDLED, len(self._queue) // (BUNDLES * self._workers))
+        waiting = len(self._queue)
+        most = min(BUNDLED, waiting // (BUNDLES * self._workers)) if waiting >= BUNDLING_FROM else 1
         taken = [self._queue.popleft()]
         first = taken[0][0]
         if _is_small(first):

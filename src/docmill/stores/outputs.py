@@ -25,7 +25,6 @@ from docmill.stores.compression import Tally
 
 MARK = "docmill-export.json"
 _TOKEN_BYTES = 6
-_STDOUT = 1
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
@@ -64,10 +63,9 @@ def stream(path: Path | None, home: Path | None, *, hashed: bool = False) -> Ite
     """
     try:
         if path is None:
-            sys.stdout.flush()
-            # The descriptor itself: to open /dev/stdout would begin at the front of a file that it is appended to.
-            with open(_STDOUT, "wb", closefd=False) as file:
-                yield Tally(file)
+            # Not /dev/stdout, which would be opened at the front of a file that it is appended to.
+            yield Tally(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
         else:
             with whole(path, home) as fresh, fresh.open("wb") as file:
                 yield Tally(file, hashed=hashed)
