@@ -34,7 +34,7 @@ Place = str | os.PathLike[str]
 def open_home(path: Place | None = None, **flags: Any) -> Home:
     """The home at ``path``, a ``.docmill`` folder or one that holds such; else the one that the command line would use.
 
-    flags: settings, such as ``document_workers=2``, over those of the environment; docs/cli.md lists them.
+    flags: settings, such as ``document_workers=2``, over those of the environment; docs/settings.md lists them.
     Raises HomeNotFound, SettingsError.
     """
     built = configuration.build(home=_named(path), **flags)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from docmill import privacy
+from docmill.durable import fsync
 from docmill.errors import ModelMissing, StorageError
 from docmill.models import hub, minilm
 from docmill.models.catalog import find_known, known_models
@@ -221,11 +222,11 @@ def _publish(staging: Path, target: Path) -> None:
     """Flush the staging folder to disk and rename it to ``target``, in place of what may be there."""
     for path in (*staging.iterdir(), staging):
         privacy.open_up(path)  # models are nobody's secret, and users of a machine may share a cache
-        _fsync(path)
+        fsync(path)
     if target.exists():
         _retire(target)
     staging.rename(target)
-    _fsync(target.parent)
+    fsync(target.parent)
 
 
 def _retire(target: Path) -> None:
@@ -252,14 +253,6 @@ def _folder(known: KnownModel, quantization: Quantization = "fp32") -> str:
     name = folder_name(known.name, quantization)
     assert name is not None, "the catalogue's names are folder names"
     return name
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unknown(name: str) -> ModelMissing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -12,6 +11,7 @@ from docmill import __version__, failpoints
 from docmill.domain.events import MessageEvent, Reporter, now
 from docmill.domain.results import BackupDatabase, BackupPart, BackupResult
 from docmill.domain.sizes import human_size
+from docmill.durable import fsync
 from docmill.errors import DocmillError, StorageError, UsageError
 from docmill.settings import FILE_NAME, Settings, find_home
 from docmill.stores import agreement, archive, outputs, snapshot
@@ -130,11 +130,7 @@ def _write(home: Path, path: Path, taken: Snapshot, header: Header, reporter: Re
         reporter.emit(MessageEvent("info", "reading it again"))
         with failpoints.around("backup.verify"):
             archive.unpack(unfinished, None)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(path.parent)
 
 
 def _unwritten(error: OSError | sqlite3.DatabaseError, path: Path, home: Path) -> DocmillError:

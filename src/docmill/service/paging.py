@@ -15,7 +15,6 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from docmill.domain.documents import ParsedDocument
 from docmill.domain.failures import words_of
 from docmill.domain.jobs import ArtifactRef
 from docmill.domain.places import document_path
@@ -180,11 +179,8 @@ class _Book:
 
     def _texts(self, ref: ArtifactRef | None) -> dict[int, str] | None:
         """What was read of each page; None where the document was not read, or not yet."""
-        if ref is None:
-            return None
-        try:
-            document = ParsedDocument.from_json(self._artifacts.read(ref))
-        except DamagedArtifact:
+        document = self._artifacts.parsed(ref) if ref is not None else None
+        if document is None:
             return None
         blocks: dict[int, list[str]] = defaultdict(list)
         for block in document.blocks:

@@ -80,7 +80,7 @@ class _Block:
             headings=tuple(best["headings"] or ()),
             page_start=min(pages, default=None),
             page_end=max(ends, default=None),
-            text=joined(self.rows),
+            text=_joined(self.rows),
         )
 
 
@@ -103,7 +103,7 @@ def _blocks(searcher: Searcher, rows: list[Row], reach: int) -> list[_Block]:
     return blocks
 
 
-def joined(rows: list[Row]) -> str:
+def _joined(rows: list[Row]) -> str:
     """The text of passages that follow each other, without what one repeats of the one before."""
     text, lead, end = "", "", 0
     for number, row in enumerate(rows):

@@ -14,6 +14,7 @@ from docmill import failpoints
 from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.results import RestoreResult
 from docmill.domain.sizes import human_size
+from docmill.durable import fsync
 from docmill.errors import AlreadyExists, NotFoundError, StorageError
 from docmill.service.backing_up import databases_of, reason_of
 from docmill.service.home import FOLDERS, free_name
@@ -145,11 +146,7 @@ def _put_in_place(settings: Settings, fresh: Path, home: Path, *, force: bool) -
                 home.rename(aside)
         with failpoints.around("restore.place"):
             fresh.rename(home)  # over an empty folder too
-    descriptor = os.open(home.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(home.parent)
     if aside is not None and not used:
         shutil.rmtree(aside, ignore_errors=True)  # it was made, and never used
         return None

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docmill.domain.documents import ParsedDocument
+from docmill.domain.rejoining import lies_in, rejoined
 from docmill.domain.results import DocumentText, Neighbour, PassageShown, PassageSpan, VectorShown
-from docmill.errors import DamagedArtifact, DatabaseNotFound, DocumentNotFound, NotFoundError, UsageError
-from docmill.service.prompting import joined
+from docmill.errors import DatabaseNotFound, DocumentNotFound, NotFoundError, UsageError
 from docmill.settings import Settings, find_home
 from docmill.stores import document_queries, reading
 from docmill.stores.artifacts import ArtifactStore
@@ -174,14 +173,16 @@ def _text(home: Path, queries: Queries, row: Any, database: str | None, *, chunk
     """From what its parser gave, where that is kept and is what was stored; else from its passages."""
     name = database or _database_of(queries, row["id"])
     rows = _rows(home, name, row["id"], text=True) if name is not None else []
-    text, origin = _parsed_text(home, queries, row), "parsed"
-    if text is None or not all(_stands(text, each) for each in rows):
-        text, origin = "", "passages"
-        if not rows:
-            raise NotFoundError(
-                f"there is no text of {row['uri']}", hint="`docmill documents show` tells how it stands", uri=row["uri"]
-            )
-        text, rows = _put_together(rows)
+    ref = document_queries.parsed(queries, row).document
+    parsed = ArtifactStore(home).parsed(ref) if ref is not None else None
+    if parsed is not None and all(lies_in(parsed.text, each) for each in rows):
+        text, origin = parsed.text, "parsed"
+    elif rows:
+        text, origin = rejoined(rows)[0], "passages"
+    else:
+        raise NotFoundError(
+            f"there is no text of {row['uri']}", hint="`docmill documents show` tells how it stands", uri=row["uri"]
+        )
     return DocumentText(
         database=name if rows else None,
         document_id=row["id"],
@@ -221,28 +222,3 @@ def _rows(home: Path, database: str, document_id: str, *, text: bool) -> list[Ro
     columns = [*_SPAN, "title", *(["text"] if text else [])]
     found = reading.rows_of(table, columns, Scope(document_ids=(document_id,)))
     return sorted(found, key=lambda row: row["position"])
-
-
-def _parsed_text(home: Path, queries: Queries, row: Any) -> str | None:
-    ref = document_queries.parsed(queries, row).document
-    if ref is None:
-        return None
-    try:
-        return ParsedDocument.from_json(ArtifactStore(home).read(ref)).text
-    except (DamagedArtifact, ValueError, KeyError, TypeError):
-        return None
-
-
-def _stands(text: str, row: Row) -> bool:
-    """Whether a passage is what the text has at its place: else the text is of another version."""
-    own = text[row["char_start"] : row["char_end"]]
-    return bool(own) and row["text"].endswith(own)
-
-
-def _put_together(rows: list[Row]) -> tuple[str, list[Row]]:
-    """The text of passages one after the other, and their places in it."""
-    placed = []
-    for number, row in enumerate(rows, start=1):
-        end = len(joined(rows[:number]))
-        placed.append({**row, "char_start": max(end - len(row["text"]), 0), "char_end": end})
-    return joined(rows), placed

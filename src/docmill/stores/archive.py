@@ -23,6 +23,7 @@ from typing import IO, Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field
 
 from docmill import failpoints
+from docmill.durable import fsync
 from docmill.errors import StorageError
 
 FORMAT = 1
@@ -92,7 +93,7 @@ def write(folder: Path, header: Header, target: Path) -> None:
             sums += _add_file(stream, name, path)
         _add_bytes(stream, SUMS, bytes(sums))
         stream.write(bytes(2 * _BLOCK))
-    _sync(target)
+    fsync(target)
 
 
 def _add_bytes(stream: Any, name: str, data: bytes) -> bytes:
@@ -135,11 +136,6 @@ def _sum(digest: str, name: str) -> bytes:
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     mark = "" if escaped == name else "\\"
     return os.fsencode(f"{mark}{digest}  {escaped}\n")
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

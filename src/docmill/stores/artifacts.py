@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from docmill import failpoints
+from docmill.domain.documents import ParsedDocument
 from docmill.domain.jobs import ArtifactRef
 from docmill.errors import DamagedArtifact, StorageError
 from docmill.stores.faults import storage_error
@@ -56,6 +57,13 @@ class ArtifactStore:
     def read(self, ref: ArtifactRef) -> Any:
         """The content. Raises DamagedArtifact where the file is gone or its bytes are not those that were written."""
         return json.loads(zlib.decompress(self.read_bytes(ref)))
+
+    def parsed(self, ref: ArtifactRef) -> ParsedDocument | None:
+        """What parsing gave; None where it is gone or damaged, or of a form that is not read any more."""
+        try:
+            return ParsedDocument.from_json(self.read(ref))
+        except (DamagedArtifact, ValueError, KeyError, TypeError):
+            return None
 
     def read_bytes(self, ref: ArtifactRef) -> bytes:
         """The bytes that were stored. Raises DamagedArtifact as :meth:`read` does."""

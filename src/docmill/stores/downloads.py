@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from docmill.domain import places
 from docmill.domain.identity import CONTENT_PREFIX
+from docmill.durable import fsync
 
 if TYPE_CHECKING:
     from docmill.stores.state.database import State, Transaction
@@ -72,7 +73,7 @@ class DownloadStore:
         path.parent.mkdir(exist_ok=True)
         Path(stream.name).replace(path)
         for folder in (path.parent, *((self.folder, self._home) if fresh else ())):
-            _sync_folder(folder)
+            fsync(folder)
         return path
 
     def abandon(self) -> None:
@@ -128,11 +129,3 @@ def unreferenced(tx: Transaction, copies: Iterable[Copy]) -> list[Copy]:
     """Those that no active document leads to."""
     sql = f"SELECT 1 {REFERENCES} AND content_hash = ? AND suffix = ? LIMIT 1"
     return [copy for copy in dict.fromkeys(copies) if tx.value(sql, copy) is None]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

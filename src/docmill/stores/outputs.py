@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docmill import privacy
+from docmill.durable import fsync
 from docmill.errors import AlreadyExists, StorageError, UsageError
 from docmill.stores import unfinished
 from docmill.stores.compression import Tally
@@ -45,7 +46,7 @@ def whole(path: Path, home: Path | None, *, private: bool = False) -> Iterator[P
     with _unfinished(path, folder=False) as fresh:
         yield fresh
         fresh.chmod(0o600 if private else kept)
-        _fsync(fresh)
+        fsync(fresh)
         fresh.replace(path)
 
 
@@ -155,14 +156,6 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     done: int = renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
     return done == 0
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _mode(path: Path) -> int | None:

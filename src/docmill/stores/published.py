@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docmill.domain.contracts import ExportedDocument, ModelInfo
-from docmill.domain.documents import Block, BlockKind, ParsedDocument
+from docmill.domain.documents import BlockKind, ParsedDocument
 from docmill.domain.filters import Condition, quoted
-from docmill.errors import DamagedArtifact
+from docmill.domain.rejoining import lies_in, rejoined
 from docmill.stores import document_queries
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.queries import reading as reading_state
@@ -111,19 +111,16 @@ class Published:
 
     def parsed(self, document: ExportedDocument) -> ParsedDocument:
         """See the contract. Where what parsing gave has gone, the passages hold all of it but white space."""
-        return self._parsed(document) or _put_together(document)
+        return self._parsed(document) or ParsedDocument(
+            document.type, *rejoined(document.passages), document.title, document.metadata
+        )
 
     def _parsed(self, document: ExportedDocument) -> ParsedDocument | None:
         """What parsing gave, where it is kept and was not made anew since, in another way."""
         with reading_state(self._home) as queries:
             ref = document_queries.parsed_output(queries, document.document_id, document.content_hash)
-        if ref is None:
-            return None
-        try:
-            parsed = ParsedDocument.from_json(ArtifactStore(self._home).read(ref))
-        except DamagedArtifact:
-            return None
-        return parsed if all(_lies_in(parsed.text, row) for row in document.passages) else None
+        parsed = ArtifactStore(self._home).parsed(ref) if ref is not None else None
+        return parsed if parsed is not None and all(lies_in(parsed.text, row) for row in document.passages) else None
 
     def _looks(self, columns: list[str] | None) -> Iterator[Look]:
         """The passages in portions, and what ``columns`` say of each portion's documents."""
@@ -259,12 +256,6 @@ def _document(row: dict[str, Any], passages: tuple[dict[str, Any], ...]) -> Expo
     return ExportedDocument(**{**row, "metadata": json.loads(row["metadata"])}, passages=passages)
 
 
-def _lies_in(text: str, row: dict[str, Any]) -> bool:
-    """Whether a passage is of this text. A table's header row may be repeated at its front."""
-    part = text[row["char_start"] : row["char_end"]]
-    return bool(part) and row["text"].endswith(part)
-
-
 def _marked(parsed: ParsedDocument) -> str:
     """List items and the cells of tables have their marks in the text as it is."""
     parts, position = list[str](), 0
@@ -280,18 +271,3 @@ def _marked(parsed: ParsedDocument) -> str:
         parts.append(text)
         position = block.end
     return "".join([*parts, parsed.text[position:]])
-
-
-def _put_together(document: ExportedDocument) -> ParsedDocument:
-    """A document out of its passages: white space between them as may be, all else where it was; a block for each."""
-    parts, blocks, length = list[str](), list[Block](), 0
-    for row in document.passages:
-        start, end = row["char_start"], row["char_end"]
-        gap = start - length
-        parts.append("\n\n"[:gap] + " " * (gap - 2) if gap > 0 else "")
-        if end > length:
-            new = end - max(start, length)
-            parts.append(row["text"][len(row["text"]) - new :])
-            blocks.append(Block(BlockKind.PARAGRAPH, end - new, end, page=row["page_start"]))
-        length = max(length, end)
-    return ParsedDocument(document.type, "".join(parts), tuple(blocks), document.title, document.metadata)
