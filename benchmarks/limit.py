@@ -1,10 +1,12 @@
 """What the embedding model alone can do with given texts: the limit that no pipeline can pass.
 
     python benchmarks/limit.py --texts FILE.json [--model NAME] [--batch 8] [--processes 2] [--threads 1]
+                               [--tokens N] [--unsorted]
 
 The texts, a JSON list, are sorted by length in tokens and cut into micro-batches before the clock starts, and every
 process has loaded the model by then. Whoever is free takes the next batch, longest first, so that none stands idle
-before the last. Nothing is read, stored or sent anywhere. Prints one JSON object: texts, seconds.
+before the last. Nothing is read, stored or sent anywhere. Prints one JSON object: texts, seconds. The limit is what the
+options are by default; others are for batching.py: batches of at most N padded tokens, or texts in the order given.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from docmill.models.installed import TOKENIZER
 from docmill.models.known import MINILM
 from docmill.models.session import OnnxSession
 from docmill.models.tokenizer import open_tokenizer
+from docmill.steps.embed import Text, micro_batches
 
 
 def embed(name: str, batches: list[list[str]], threads: int, taken: Any, ready: Barrier, ends: Any) -> None:
@@ -42,12 +45,16 @@ def embed(name: str, batches: list[list[str]], threads: int, taken: Any, ready: 
     ends.put((started, time.monotonic()))
 
 
-def sorted_batches(name: str, texts: list[str], size: int) -> list[list[str]]:
+def batches_of(name: str, texts: list[str], size: int, tokens: int | None, *, in_order: bool) -> list[list[str]]:
+    """Of ``size`` texts at most, and of so many padded tokens. Longest first, or in the order given."""
     model = store.get(name, store.default_cache())
     tokenizer = open_tokenizer(model.folder / TOKENIZER)
     tokenizer.enable_truncation(max_length=model.info.max_tokens)
     lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts)]
-    order = sorted(range(len(texts)), key=lambda number: -lengths[number])
+    if tokens is not None:
+        sized = [Text(str(number).encode(), text, lengths[number]) for number, text in enumerate(texts)]
+        return [[each.text for each in batch] for batch in micro_batches(sized, tokens, size)]
+    order = range(len(texts)) if in_order else sorted(range(len(texts)), key=lambda number: -lengths[number])
     return [[texts[number] for number in order[at : at + size]] for at in range(0, len(order), size)]
 
 
@@ -58,9 +65,11 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--unsorted", action="store_true")
     arguments = parser.parse_args()
     texts = json.loads(arguments.texts.read_text("utf-8"))
-    batches = sorted_batches(arguments.model, texts, arguments.batch)
+    batches = batches_of(arguments.model, texts, arguments.batch, arguments.tokens, in_order=arguments.unsorted)
     context = get_context("spawn")
     taken, ready, ends = context.Value("l", 0), context.Barrier(arguments.processes), context.Queue()
     given = (arguments.model, batches, arguments.threads, taken, ready, ends)

@@ -36,7 +36,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sequence[A
         plain = getattr(owner, name)
 
         def watched(self: Any, sql: str, values: Sequence[Any] = ()) -> Any:
-            if name != "many":
+            if name == "bulk" and values:
+                for count in (1, 4):
+                    marks = ", ".join([f"({', '.join('?' * len(values[0]))})"] * count)
+                    seen[sql.replace("{rows}", marks)] = [*values[0]] * count
+            elif name not in ("many", "bulk"):
                 seen[sql] = values
             elif values:
                 seen[sql] = values[0]
@@ -44,9 +48,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sequence[A
 
         monkeypatch.setattr(owner, name, watched)
 
-    for name in ("rows", "row", "value"):
+    for name in ("rows", "tuples", "row", "value"):
         watch(Queries, name)
-    for name in ("run", "many", "rows", "value"):
+    for name in ("run", "many", "bulk", "rows", "tuples", "value"):
         watch(Transaction, name)
     yield seen
 
