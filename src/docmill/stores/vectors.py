@@ -53,12 +53,14 @@ class VectorStore:
                     self._chunks.delete(condition)
                 with failpoints.around("store.delete"):
                     self._documents.delete(condition)
+                lance.give_back_memory()  # what it took to look for them is not on top of what adding takes
             if documents:
                 with failpoints.around("store.add"):
                     self._chunks.add(schemas.chunk_rows(list(documents), self.dimension))
                 with failpoints.around("store.add"):
                     self._documents.add(schemas.document_rows(list(documents)))
             self.publish()
+        lance.give_back_memory()
 
     def publish(self) -> None:
         """Make what was written last, and make it last through a power loss, before readers are sent there."""

@@ -23,7 +23,7 @@ from docmill.stores.faults import storage_error
 
 BUSY_TIMEOUT_S = 30.0
 _STATEMENTS = 256  # that a connection keeps prepared
-_BULKS = (256, 64, 16, 4, 1)  # rows of a statement; times columns, far below SQLite's limit on parameters
+_BULKS = (256, 32, 4, 1)  # rows of a statement; a prepared one takes a kilobyte a row
 
 
 class Transaction:
