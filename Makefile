@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/weights.txt
 run: install
 	@BIN=$(BIN) sh examples/run.sh
 
-# Two processes: one for what runs engines, one for the rest (tests/conftest.py parts them).
+# Two processes: what is timed stays in one of them (tests/conftest.py parts them).
 test: install lint
 	@$(BIN)/python -m pytest --numprocesses 2
 

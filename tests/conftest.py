@@ -236,14 +236,21 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What stops, kills, waits or races: half a second more or less is nothing there, but several at once would be.
+TIMED = ("bundles", "control", "following", "limits", "live", "retries", "scheduling", "shells", "signals", "take_over",
+         "wait", "watch", "webhooks", "worker")  # fmt: skip
+TIMED_FILES = {f"test_{each}" for each in TIMED}
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On two cores: what has engines of its own goes one after the other in one process, the rest beside it."""
+    """On two cores: what is timed goes one after the other in one process, file by file the rest beside it."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Parted(LoadScopeScheduling):  # type: ignore[misc] # it ships no types
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.split("/")[1]
-            return "engines" if folder in ("crash", "hostile", "integration", "repair") else nodeid.partition("::")[0]
+            file = nodeid.partition("::")[0]
+            is_timed = file.startswith(("tests/crash/", "tests/repair/")) or Path(file).stem in TIMED_FILES
+            return "timed" if is_timed else file
 
     return Parted(config, log)

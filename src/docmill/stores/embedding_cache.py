@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from docmill import failpoints
@@ -37,10 +38,12 @@ class EmbeddingCache:
 
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep vectors, in one transaction. What was computed anew takes the place of what was there."""
+        # In the order of the index: so each of its pages is read and written once, however large it has grown.
+        in_order = sorted(rows, key=itemgetter(0))
         try:
             connection = self._open()
             with failpoints.around("cache.add"), connection:
-                connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
+                connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", in_order)
         except (sqlite3.DatabaseError, OSError) as error:
             self._begin_anew(error)  # these vectors are not kept, which costs work at another time
 

@@ -23,7 +23,10 @@ def record_artifacts(tx: Transaction, artifacts: Sequence[tuple[str, ArtifactRef
         "INSERT INTO artifact (step_key, kind, digest, size_bytes, created_at) VALUES {rows}"
         " ON CONFLICT (step_key) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes,"
         " created_at = excluded.created_at",
-        [(ref.step_key, kind, ref.digest, ref.size_bytes, at) for kind, ref in artifacts],
+        [
+            (ref.step_key, kind, ref.digest, ref.size_bytes, at)
+            for kind, ref in sorted(artifacts, key=lambda one: one[1].step_key)  # by the index
+        ],
     )
 
 
@@ -51,7 +54,7 @@ def mark_storing(tx: Transaction, database: str, document_ids: Sequence[str]) ->
         "INSERT INTO placement (document_id, database, state, chunk_count, updated_at) VALUES {rows}"
         " ON CONFLICT (document_id, database) DO UPDATE SET state = 'storing', settled_key = NULL,"
         " updated_at = excluded.updated_at",
-        [(each, database, "storing", 0, at) for each in document_ids],
+        [(each, database, "storing", 0, at) for each in sorted(document_ids)],  # by the index
     )
     return known
 
@@ -109,7 +112,7 @@ class Stored:
 
 def record_stored(tx: Transaction, database: str, settled_key: str, documents: Sequence[Stored]) -> None:
     """Settle documents. One whose file has changed meanwhile is stored, but stays due."""
-    at = now()
+    at, documents = now(), sorted(documents, key=lambda d: d.document_id)  # by the indexes
     tx.bulk(
         "UPDATE document SET outcome = 'completed', degraded = new.column3, reasons = new.column4,"
         " text_yield = new.column5, type = new.column6, chunk_count = new.column7, failed_key = NULL,"
