@@ -24,6 +24,7 @@ _MARKS = (
 _SAMPLE_BYTES = 64 * 1024
 _LONGEST_CHARACTER = 4  # bytes, in every encoding that is read
 _LEAST_LIMIT = 1024**2
+_BLOCK_BYTES = 64 * 1024
 
 _LAST_PLANE = 0x10
 _MOST_SCRIPTS = 4
@@ -139,7 +140,9 @@ def read_bytes(path: Path, into: DocumentBuilder, *, max_characters: int, markup
     """At most :func:`byte_limit` bytes of the file; a longer one is warned of as degraded."""
     limit = byte_limit(max_characters, markup=markup)
     with path.open("rb") as stream:
-        data = stream.read(limit + 1)
+        data = stream.read(_BLOCK_BYTES)  # room for the whole limit is megabytes, and nearly all files are small
+        if len(data) == _BLOCK_BYTES:
+            data += stream.read(limit + 1 - _BLOCK_BYTES)
     if len(data) > limit:
         into.warn("FILE_TRUNCATED", "the file is longer than max_characters allows; the rest is cut", degrades=True)
         data = data[:limit]

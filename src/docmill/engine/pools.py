@@ -37,8 +37,8 @@ class Executor(Protocol):
     ends it.
     """
 
-    def warm(self) -> None:
-        """Have the workers start before there is a task for them."""
+    def warm(self, most: int | None = None) -> None:
+        """Have the workers, or so many of them, start before there is a task for them."""
         ...
 
     def submit(
@@ -51,10 +51,10 @@ class Executor(Protocol):
 
 
 class Pools:
-    """The pools of one engine, each begun when it is first asked for."""
+    """The pools of one engine, each begun when it is first asked for. What is done comes into ``results``."""
 
-    def __init__(self, home: Path, settings: Settings, results: queue.SimpleQueue[Done]) -> None:
-        self._results = results
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.results: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._settings = settings
         self._log = WorkerLog(home / "logs" / "workers.log")
         self._pools: dict[str, Executor] = {}
@@ -111,4 +111,4 @@ class Pools:
             self._log.add(tag if isinstance(tag, str) else getattr(tag, "uri", "embedding"), text)
 
     def _done(self, tag: Any, future: Future[Any]) -> None:
-        self._results.put(Done(tag, future))
+        self.results.put(Done(tag, future))

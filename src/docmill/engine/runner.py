@@ -44,7 +44,7 @@ GATHER_SECONDS = 0.005
 MANY = 32  # documents
 MOST_ACTIVE = 3072  # documents in memory at once
 MOST_BACKLOG = 8192  # texts that wait to be embedded; beyond this no further document is parsed
-CLAIM_BELOW = CLAIMED = 512  # documents that wait for a worker or are at one; so many are claimed together
+CLAIM_BELOW = CLAIMED = 1024  # documents that wait for a worker or are at one; so many are claimed together
 LEAST_ROOM = 64
 PROGRESS_SECONDS = 0.1
 KILLING = ("cancel", "time")  # what of a group ends, and does not only wait
@@ -63,10 +63,11 @@ class Runner:
         beat: Callable[[], None] = lambda: None,
         on_look: Callable[[], None] = lambda: None,
         beating: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        pools: Pools | None = None,
     ) -> None:
         """``beat`` is called a few times a second; whatever it raises ends the engine. So is ``on_look``, which may
         make further groups run, and is not called any more once the engine is to stop. ``beating`` is entered for one
-        long call, during which nobody can call ``beat``.
+        long call, during which nobody can call ``beat``. ``pools``: whose workers may have been started already.
         """
         self.home = home
         self.settings = settings
@@ -79,7 +80,6 @@ class Runner:
         self.ledger = Ledger(self.state, recovery.begin(self.state, home))
         self.queries = Queries(home)
         self.cache = EmbeddingCache(home)
-        self.results: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self.groups: dict[int, GroupWork] = {}
         self.done_before: dict[int, int] = {}
         self.endings = Endings(self.ledger, reporter)
@@ -87,7 +87,8 @@ class Runner:
         self.embeds: dict[str, EmbedStage] = {}
         self._silent: dict[EmbedStage, MissingError] = {}
         self.stores: dict[str, StoreStage] = {}
-        self.pools = Pools(home, settings, self.results)
+        self.pools = pools or Pools(home, settings)
+        self.results = self.pools.results
         self.notices = Notices(home, settings)
         self.telemetry = Telemetry(home, reporter)
         self._importing = threading.Thread(target=lance.import_lancedb, daemon=True)  # meanwhile documents are parsed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -61,9 +62,9 @@ class Workers:
         self._stopped = False
         atexit.register(self.stop)
 
-    def warm(self) -> None:
-        """Start all processes now."""
-        while len(self._threads) < self._most:
+    def warm(self, most: int | None = None) -> None:
+        """Start all processes now, or so many of them."""
+        while len(self._threads) < min(most or self._most, self._most):
             self._hire()
 
     def submit(self, tag: Any, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Future[Any]:
@@ -110,6 +111,9 @@ class Workers:
 
     def _see_through(self) -> None:
         """Keep one process, or its successor, at work."""
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGINT}
+        )  # a process that starts does not hear of Ctrl-C either
         worker: WorkerProcess | None = None
         with contextlib.suppress(Exception):  # its first task meets the same, and can tell it
             worker = self._begin()

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from docmill.domain.events import Reporter, SilentReporter
+from docmill.engine.head_start import HeadStart
 from docmill.engine.lock import EngineLock
 from docmill.engine.runner import Runner
 from docmill.engine.stopping import TIME_LIMIT, StopFlag
@@ -31,9 +32,15 @@ __all__ = [
 
 
 def work_until_done(
-    home: Path, settings: Settings, reporter: Reporter, group_ids: Sequence[int], stop: StopFlag | None = None
+    home: Path,
+    settings: Settings,
+    reporter: Reporter,
+    group_ids: Sequence[int],
+    stop: StopFlag | None = None,
+    head_start: HeadStart | None = None,
 ) -> None:
-    """Return once none of the groups is running any more, whoever runs them. ``stop``: of a caller that hears signals.
+    """Return once none of the groups is running any more, whoever runs them. ``stop``: of a caller that hears signals;
+    ``head_start``: has workers that an engine here takes.
 
     Raises Interrupted or StoppedError after a drain on a signal, TimeLimit after ``settings.max_minutes``, EngineBusy
     where another engine is at it for longer than ``settings.lock_timeout``, ModelUnreachable or ModelRefused where a
@@ -48,7 +55,8 @@ def work_until_done(
                 raise interrupted(stop.reason, left=_left(home, group_ids), elsewhere=find_holder(home) is not None)
             if lock.acquire():
                 try:
-                    Runner(home, settings, reporter, stop, beat=lock.beat, beating=lock.beating).run()
+                    pools = head_start.take() if head_start is not None else None
+                    Runner(home, settings, reporter, stop, beat=lock.beat, beating=lock.beating, pools=pools).run()
                 except (ModelUnreachable, ModelRefused):
                     if _any_running(home, group_ids):
                         raise  # else it is others' groups that wait for their server
@@ -57,6 +65,8 @@ def work_until_done(
                 if stop.reason and stop.reason != TIME_LIMIT:
                     raise interrupted(stop.reason, left=_left(home, group_ids))
             elif not contender.has_taken_over():
+                if head_start is not None:
+                    head_start.stop()
                 follower.look(group_ids)
                 time.sleep(POLL_SECONDS)
         follower.finish()

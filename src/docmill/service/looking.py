@@ -104,12 +104,14 @@ def look(
     though_paused: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
     still: float = 0.0,
+    found: Callable[[], None] = lambda: None,
 ) -> Looked:
     """Scan one folder and hold it against the documents that are known.
 
     ``prune`` False: documents whose files are gone stay. ``checksum``: every file is read, whatever its times say.
     ``meanwhile`` is called before each file that is read; whatever it raises ends the look. ``still``: a file that was
-    written within so many seconds is left for the next look.
+    written within so many seconds is left for the next look. ``found`` is called for each file that is new or has
+    changed, as soon as that is known.
 
     Raises NotFoundError for a folder that is not there, InvalidState where the source's batch is paused, unless
     ``though_paused``.
@@ -141,7 +143,17 @@ def look(
         among = None if checksum else {*quiet, *(file.uri for file in doubtful)}
         known = queries.known_documents(name, among)
     unchanged = len(scan.files) - len(doubtful)
-    changes = compare(known, doubtful, hashing.hash, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+
+    def hash_file(file: FoundFile) -> HashedFile | None:
+        document = known.get(file.uri)
+        if document is None:
+            found()
+        hashed = hashing.hash(file)
+        if document is not None and hashed is not None and hashed.content_hash != document.content_hash:
+            found()
+        return hashed
+
+    changes = compare(known, doubtful, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
     changes.unchanged += unchanged
     if hashing.moving:  # what seems deleted may be such a file, under a name that is not known yet
         changes.spare(lambda each: (each.stat.device, each.stat.inode) in hashing.moving)

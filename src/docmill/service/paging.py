@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import queue
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +61,7 @@ def write_pages(
         batch_id, rows = _chosen(queries, target, source)
         parsed = {row["id"]: document_queries.parsed(queries, row) for row in rows}
     path = outputs.place(output)
-    pools = Pools(home, settings, queue.SimpleQueue())
+    pools = Pools(home, settings)
     try:
         with outputs.stream(path, home) as stream, zipfile.ZipFile(stream, "w") as package:
             book = _Book(home, package, pools.documents)

@@ -14,6 +14,7 @@ from docmill.domain.events import MessageEvent, Reporter
 from docmill.domain.planning import Selection
 from docmill.domain.results import SkippedSource, SourceSync, SyncResult
 from docmill.domain.sources import Wishes
+from docmill.engine.head_start import HeadStart
 from docmill.engine.pipelines import CompiledPipeline
 from docmill.engine.stopping import StopFlag
 from docmill.errors import (
@@ -75,7 +76,6 @@ def sync(
         raise UsageError("--source names one source, so it takes one folder")
     home = find_or_make_home(settings, reporter) if paths else find_home(settings)
     wishes = Wishes(workflow, params, overrides or None, include or None, exclude or None, password_file=password_file)
-    how = _How(wishes, allow_mass_delete, prune, checksum, still, stop)
     for path in paths:
         require_folder(path.expanduser().absolute())
     targets: Sequence[Target | Planned]
@@ -84,12 +84,14 @@ def sync(
     else:
         targets = [(path, source) for path in paths] or followed(home, source)
     one_by_one = not paths and manifest is None and len(targets) > 1
-    synced, skipped = _begin_all(home, settings, reporter, targets, how, skip=one_by_one)
-    groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
-    if groups:
-        from docmill.service.engines import work_until_done
+    with HeadStart(home, settings) as head_start:
+        how = _How(wishes, allow_mass_delete, prune, checksum, still, stop, head_start)
+        synced, skipped = _begin_all(home, settings, reporter, targets, how, skip=one_by_one)
+        groups = [group_id for one, _pipeline in synced for group_id in one.group_ids]
+        if groups:
+            from docmill.service.engines import work_until_done
 
-        work_until_done(home, settings, reporter, groups, stop)
+            work_until_done(home, settings, reporter, groups, stop, head_start)
     results = [_result(home, pipeline, one) for one, pipeline in synced]
     return SyncResult(**results[0].model_dump(), sources=results, skipped=skipped)
 
@@ -104,6 +106,7 @@ class _How:
     checksum: bool
     still: float
     stop: StopFlag | None
+    head_start: HeadStart
 
     def obey(self) -> None:
         if self.stop is not None and self.stop.reason:
@@ -190,7 +193,15 @@ def _look_and_begin(
     wishes = planned.wishes if planned else how.wishes
     while True:
         one = look(
-            home, path, name, wishes, prune=how.prune, checksum=how.checksum, meanwhile=how.obey, still=how.still
+            home,
+            path,
+            name,
+            wishes,
+            prune=how.prune,
+            checksum=how.checksum,
+            meanwhile=how.obey,
+            still=how.still,
+            found=how.head_start.found,
         )
         used = one.settings
         pipeline = prepare(home, reporter, used.workflow, used.params, used.overrides, one.profiles)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -98,7 +97,7 @@ class _Trial:
 
     def run(self, settings: Settings) -> tuple[LegOutcome | None, TriedFailure | None]:
         """What its worker says of it, or why it failed. Raises what is not the document's fault."""
-        pools = Pools(self.place, settings, queue.SimpleQueue())
+        pools = Pools(self.place, settings)
         limit = self.pipeline.leg_timeout_s
         try:
             task = pools.solo().submit(None, worker.run_legs, self.pipeline.leg_plan, [self._job()], timeout=limit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import re
 import time
@@ -19,11 +18,10 @@ from docmill.domain import uris
 from docmill.domain.changes import FileStat, FoundFile, HashedFile
 from docmill.domain.identity import CONTENT_PREFIX
 from docmill.errors import FileChanged, SourceFileDenied, SourceFileMissing
-from docmill.sources import ignoring
+from docmill.sources import digests, ignoring
 from docmill.sources.ignoring import IgnoreRules
 
 PARTIAL_SUFFIXES = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp", ".opdownload"})
-_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +125,11 @@ def hash_file(file: FoundFile) -> HashedFile:
         with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - the path may hold bytes that are not UTF-8
             for _attempt in range(3):
                 before = _file_stat(os.fstat(stream.fileno()))
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest = digests.of_file(stream.fileno(), before.size)
                 hashed_at_ns = time.time_ns()
                 if _file_stat(os.fstat(stream.fileno())) == before:
                     found = FoundFile(file.uri, file.path, file.suffix, before)
                     return HashedFile(found, CONTENT_PREFIX + digest, hashed_at_ns)
-                stream.seek(0)
     except FileNotFoundError:
         raise SourceFileMissing("the file was gone when it was to be read") from None
     except OSError as error:

@@ -7,12 +7,12 @@ it is followed once. On Linux parsers get a path that leads to the open file, wh
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from pathlib import Path
 
 from docmill.domain.identity import CONTENT_PREFIX
+from docmill.sources import digests
 
 
 class HeldFile:
@@ -33,9 +33,7 @@ class HeldFile:
         return self._found[2]
 
     def content_hash(self) -> str:
-        with os.fdopen(os.dup(self._descriptor), "rb", buffering=0) as stream:
-            stream.seek(0)
-            return CONTENT_PREFIX + hashlib.file_digest(stream, "sha256").hexdigest()
+        return CONTENT_PREFIX + digests.of_file(self._descriptor, self.size_bytes)
 
     @property
     def unchanged(self) -> bool:

@@ -24,6 +24,8 @@ from docmill.errors import DamagedArtifact, StorageError
 from docmill.stores.faults import storage_error
 
 _LEVEL = 1  # text shrinks to a third at 100 MB/s; higher levels cost more than the disk they save
+_SHORT_BYTES = 4096  # to clear the memory that zlib takes for more takes longer than to compress so few
+_SHORT_WINDOW, _SHORT_MEMORY = 12, 6  # as zlib counts them: a window of 4096 bytes, and 20 KB to find matches by
 
 
 class ArtifactStore:
@@ -36,7 +38,7 @@ class ArtifactStore:
     def write(self, step_key: str, content: Any) -> ArtifactRef:
         """Store ``content`` (JSON values). Two processes writing the same key leave one whole file."""
         data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-        return self.write_bytes(step_key, zlib.compress(data, _LEVEL))
+        return self.write_bytes(step_key, _compressed(data))
 
     def write_bytes(self, step_key: str, data: bytes) -> ArtifactRef:
         """Store ``data`` as it is."""
@@ -82,6 +84,13 @@ class ArtifactStore:
     def unfinished(self) -> list[Path]:
         """Files that somebody is writing, or died writing. One folder holds them all, so that a look at it is quick."""
         return list((self.folder / "new").glob("*.new"))
+
+
+def _compressed(data: bytes) -> bytes:
+    if len(data) > _SHORT_BYTES:
+        return zlib.compress(data, _LEVEL)
+    short = zlib.compressobj(_LEVEL, zlib.DEFLATED, _SHORT_WINDOW, _SHORT_MEMORY)
+    return short.compress(data) + short.flush()
 
 
 # Plain text and descriptors, and folders made only where they lack: two of these are written for each document.

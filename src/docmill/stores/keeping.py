@@ -11,6 +11,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Container
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -40,7 +41,7 @@ class HomeKeeper:
     def __init__(
         self, home: Path, params: ParseParams, *, size_bytes: int, depth: int, expanded_bytes: int = 0
     ) -> None:
-        self._copies = DownloadStore(home)
+        self._home = home
         self._most = params.max_entries
         self._max_nesting = params.max_nesting
         self._images = params.ocr != "off"
@@ -50,6 +51,10 @@ class HomeKeeper:
         self._asset_room = _MOST_ASSET_BYTES
         self._assets: dict[str, bytes] = {}
         self._members: dict[str, Member] = {}
+
+    @cached_property
+    def _copies(self) -> DownloadStore:
+        return DownloadStore(self._home)
 
     @property
     def members(self) -> tuple[Member, ...]:
