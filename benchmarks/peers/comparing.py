@@ -13,6 +13,7 @@ from peers import running
 from peers.running import Pipeline, Run
 
 EDIT = "\n\nAn edit, number {number}: the ferry leaves from pier {pier} in the morning, whatever the weather.\n"
+FAR_BEHIND = 3.0
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Share:
 
 
 def compare(one: Measured, other: Measured) -> Share:
-    files = measuring.ratio([run.seconds for run in other.first], [run.seconds for run in one.first])
+    rounds = zip(other.first, one.first, strict=False)
+    files = median(theirs.seconds / ours.seconds for theirs, ours in rounds)
     work = files * one.tokens / other.tokens
     chunks = files * one.chunks / other.chunks
     shown = (
@@ -62,7 +64,9 @@ def compare(one: Measured, other: Measured) -> Share:
 
 
 def first_runs(folder: Path, pipelines: Sequence[Pipeline], rounds: int) -> list[Measured]:
-    """Memory is looked at in the first round alone: looking costs time."""
+    """Memory is looked at in the first round alone: looking costs time. So does a pipeline that takes more than
+    FAR_BEHIND times as long as the first one does in that round: no further round would make it the best.
+    """
 
     def run(pipeline: Pipeline, memory: bool) -> Run:  # noqa: FBT001 - bound by name below
         measuring.progress(f"a first run: {pipeline.title}")
@@ -70,10 +74,13 @@ def first_runs(folder: Path, pipelines: Sequence[Pipeline], rounds: int) -> list
         return pipeline.run(folder, memory=memory)
 
     found: dict[str, list[Run]] = {each.title: [] for each in pipelines}
+    near = list(pipelines)
     for memory, times in ((True, 1), (False, rounds - 1)) if pipelines else ():
-        calls: dict[str, Callable[[], Run]] = {each.title: partial(run, each, memory=memory) for each in pipelines}
+        calls: dict[str, Callable[[], Run]] = {each.title: partial(run, each, memory=memory) for each in near}
         for title, runs in measuring.interleaved(calls, times).items():
             found[title] += runs
+        most = FAR_BEHIND * found[pipelines[0].title][0].seconds
+        near = [each for each in pipelines if found[each.title][0].seconds <= most]
     measured = []
     for each in pipelines:
         texts = each.embedded_texts()

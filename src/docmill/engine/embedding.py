@@ -27,6 +27,7 @@ from docmill.steps.embed import Text, estimate_tokens, micro_batches
 from docmill.stores.embedding_cache import EmbeddingCache
 
 MOST_TRIES = 3
+AHEAD = 64  # micro-batches handed out for each worker: none stands still while a window is stored
 _CACHE_SECONDS = 1.0
 
 
@@ -117,7 +118,7 @@ class EmbedStage:
             batches = micro_batches(list(self._window.values()), params.batch_tokens, params.batch_texts)
             self._batches.extend((batch, 0) for batch in batches)
             self._window.clear()
-        while self._batches and self.running < self._workers * 2:
+        while self._batches and self.running < self._workers * AHEAD:
             batch, tries = self._batches.popleft()
             texts = [text.text for text in batch]
             method = self._pipeline.embed.method

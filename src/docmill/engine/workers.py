@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from multiprocessing import resource_tracker
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -111,9 +112,10 @@ class Workers:
 
     def _see_through(self) -> None:
         """Keep one process, or its successor, at work."""
-        signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # a process that starts does not hear of Ctrl-C either
+        # A process keeps what it is started with: so Ctrl-C is not for it from its first instant on. As the tracker of
+        # multiprocessing begins, it would lift that again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker: WorkerProcess | None = None
         with contextlib.suppress(Exception):  # its first task meets the same, and can tell it
             worker = self._begin()
