@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from typing import Any
 
@@ -17,6 +16,7 @@ from docmill.domain.events import Event, ProgressEvent, as_record
 from docmill.domain.results import LogRecord
 from docmill.errors import BatchNotFound
 from docmill.service import batches, ingesting, pruning, resuming, running, stopping, telling
+from docmill.stores.queries import Queries, Row
 from docmill.stores.state import State, logs
 
 DOCUMENTS = 16
@@ -182,9 +182,18 @@ def test_only_the_newest_group_is_told_of(batch: Mill) -> None:
     assert [each["uri"] for each in result.events if each["type"] == "document"] == ["later.md"]
 
 
-def test_a_batch_that_is_deleted_ends_its_followers(batch: Mill) -> None:
+def test_a_batch_that_is_deleted_ends_its_followers(batch: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+    find = Queries.batch
+
+    def noted(self: Queries, named: str) -> Row:
+        row = find(self, named)
+        found.append(row["id"])
+        return row
+
+    monkeypatch.setattr(Queries, "batch", noted)
     followers = [Listener(batch).thread, Working(lambda: telling.follow_logs(batch.settings, "docs", print))]
-    wait_for(lambda: threading.active_count() >= 3)
+    wait_for(lambda: len(found) == len(followers))
     pruning.delete_batch(batch.settings, "docs", with_documents=True)
     assert [follower.result().status for follower in followers] == ["deleted", "deleted"]
 
