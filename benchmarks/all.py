@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
 PARTS = ("throughput", "startup", "scale", "quantisation")
-# They share homes that take minutes to make, and come first: for minutes after many files were deleted, as other parts do
-# at their end, ext4 takes several times as long to make new ones.
+# They share homes that take minutes to make, and come first: for minutes after many files were deleted, as other parts
+# do at their end, ext4 takes several times as long to make new ones.
 SHARING = ("scale", "startup")
 ROUNDED = ("throughput", "startup", "scale")
 PACKAGES = ("docmill", "lancedb", "onnxruntime", "tokenizers", "pyarrow")
