@@ -138,6 +138,10 @@ def test_no_core_is_left_and_no_right_is_gained(make: Make) -> None:
         assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "500"
 
 
+def test_where_processors_are_short_the_engine_goes_first(make: Make) -> None:
+    assert make().submit(1, os.nice, 0).result(60) > os.nice(0)
+
+
 @linux
 def test_no_descriptor_is_inherited(make: Make, tmp_path: Path) -> None:
     with (tmp_path / "open").open("w"):

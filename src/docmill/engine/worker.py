@@ -45,6 +45,7 @@ from docmill.sources.held import HeldFile
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.faults import storage_error
 
+_NICE = 5  # the engine is one thread that all workers wait for: where processors are short, it goes first
 _NEAR_THE_LIMIT = 7 / 8  # what asks for more at once than is left does not show in the peak
 _PERHAPS_OUT_OF_MEMORY = (ProcessingError, CorruptedFile, DecodeError, EmptyDocument)
 
@@ -55,6 +56,7 @@ def start_document_worker(parent: int, limits: Sandbox) -> None:
     """Pool initializer."""
     global _limits
     sandbox.become_worker(parent)
+    os.nice(_NICE)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     for refused in sandbox.enter(limits):
         print(f"this system does not take all of a worker's bounds: {refused}", file=sys.stderr, flush=True)  # noqa: T201 - for the log
