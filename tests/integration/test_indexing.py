@@ -128,6 +128,51 @@ def test_of_many_passages_less_than_a_tenth_may_lie_outside_of_the_text_index(
         assert chunks(tmp_path).index_stats(index.name).num_unindexed_rows == outside
 
 
+@pytest.mark.parametrize("many", [1, 1_000])
+def test_merging_files_leaves_no_row_outside_of_the_indexes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Whether they are made anew, as of many files, or follow the rows to where those went."""
+    monkeypatch.setattr(indexing, "MANY_FILES", many)
+    store = open_store(tmp_path)
+    first = documents(60, seed=1)
+    for start in range(0, len(first), 10):
+        store.replace(first[start : start + 10], [])
+    store.finish(vector_rows=1_000)
+    store.replace(documents(20, seed=2), [each.document_id for each in first[:20]])
+    store.vacuum(vector_rows=1_000)
+    table = chunks(tmp_path)
+    assert table.stats()["fragment_stats"]["num_fragments"] <= 2
+    for index in table.list_indices():
+        stats = table.index_stats(index.name)
+        assert (stats.num_indexed_rows, stats.num_unindexed_rows) == (60 * ROWS_EACH, 0)
+    assert len(table.list_indices()) == 2
+    assert recall(table, Scope()) >= LEAST_RECALL
+    found = {row["uri"] for row in reading.text_hits(table, "passage", 10_000, Scope())}
+    assert found == {*(f"1/{number}" for number in range(20, 60)), *(f"2/{number}" for number in range(20))}
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_indexes_of_what_is_nearly_gone_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    monkeypatch.setattr(indexing, "MANY_FILES", 1)
+    store = open_store(tmp_path)
+    many = documents(60, seed=1)
+    store.replace(many, [])
+    store.finish(vector_rows=1_000)
+    for number in range(3):
+        store.replace([document(f"last/{number}", clustered(1, seed=0))], [])
+    store.replace([], [each.document_id for each in many])
+    store.replace([], [identity.document_id("s", f"last/{number}") for number in range(left, 3)])
+    store.vacuum(vector_rows=1_000)
+    table = chunks(tmp_path)
+    assert [hit["uri"] for hit in reading.vector_hits(table, clustered(1, seed=0)[0], 5, Scope())] == ["last/0"] * left
+    store.replace(many, [])
+    store.finish(vector_rows=1_000)
+    assert len(reading.text_hits(chunks(tmp_path), "passage", 10_000, Scope())) == 60 * ROWS_EACH + left
+
+
 def test_an_index_that_was_not_published_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(tmp_path)
     store.replace(documents(60, seed=1), [])

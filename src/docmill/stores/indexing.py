@@ -15,12 +15,14 @@ from __future__ import annotations
 from typing import Any
 
 from docmill import failpoints
-from docmill.stores.compacting import merge
+from docmill.stores import compacting
 
+_TEXT, _VECTOR = "search_text", "vector"
 OUTSIDE_SHARE = 10  # an index is extended when more than one row in so many lies outside of it,
 TEXT_OUTSIDE = 2_000  # and more than so many do: fewer are searched faster than indexed
 TEXT_MOST_OUTSIDE = 20_000  # each search reads the words of all of these: 23 µs a passage
 VECTORS_OUTSIDE = 10_000
+MANY_FILES = 16  # to merge more than these, indexes are let go of first
 REFINE = 2  # candidates for each hit that is wanted; the exact vectors put them in order
 EVERYTHING = 1_000_000  # more partitions than there can be
 _LEAST_PROBES = 128
@@ -61,6 +63,21 @@ def bring_up(chunks: Any, *, vector_rows: int) -> bool:
     return made or behind
 
 
+def merge(table: Any) -> None:
+    """Merge small files, drop deleted rows, and take the indexes up to the last row.
+
+    LanceDB moves the rows of merged files in its indexes one by one. Of many files that takes several times as long as
+    to merge without indexes and make them anew.
+    """
+    stats = table.stats()["fragment_stats"]
+    dropped = table.list_indices() if stats["num_fragments"] > MANY_FILES else []
+    for index in dropped:
+        table.drop_index(index.name)
+    compacting.merge(table)
+    for index in dropped if table.count_rows() else ():
+        _create(table, index.columns[0])
+
+
 def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
     """Make both indexes cover every row; with ``rebuild``, from the rows as they are now."""
     if rebuild:
@@ -74,24 +91,23 @@ def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
 
 def _make(chunks: Any, vector_rows: int) -> bool:
     missing = _missing(chunks, vector_rows)
-    for column, config in missing:
+    for column in missing:
         with failpoints.around("index.build"):
-            chunks.create_index(column, config=config)
+            _create(chunks, column)
     return bool(missing)
 
 
-def _missing(chunks: Any, vector_rows: int) -> list[tuple[str, Any]]:
-    """Columns that are to have an index and have none, with how it is made."""
+def _missing(chunks: Any, vector_rows: int) -> list[str]:
+    """Columns that are to have an index and have none. One that is made of an empty table never catches up."""
+    rows = chunks.count_rows()
+    there = {index.columns[0] for index in chunks.list_indices()}
+    return [column for column, least in ((_TEXT, 1), (_VECTOR, vector_rows)) if rows >= least and column not in there]
+
+
+def _create(chunks: Any, column: str) -> None:
     from lancedb.index import FTS, IvfSq
 
-    rows = chunks.count_rows()
-    there = [is_text(index) for index in chunks.list_indices()]
-    missing: list[tuple[str, Any]] = []
-    if rows and True not in there:  # an index made on an empty table never catches up
-        missing.append(("search_text", FTS(with_position=False)))
-    if rows >= vector_rows and False not in there:
-        missing.append(("vector", IvfSq(distance_type="cosine")))
-    return missing
+    chunks.create_index(column, config=FTS(with_position=False) if column == _TEXT else IvfSq(distance_type="cosine"))
 
 
 def _is_behind(chunks: Any, index: Any) -> bool:

@@ -93,7 +93,7 @@ class VectorStore:
             due = [table for table, folder in self._tables() if compacting.is_due(table, folder)]
             for table in due:
                 with failpoints.around("vacuum.merge"):
-                    compacting.merge(table)
+                    indexing.merge(table)
             indexed = vector_rows is not None and indexing.bring_up(self._chunks, vector_rows=vector_rows)
             if due or indexed:
                 self.publish()
@@ -118,7 +118,7 @@ class VectorStore:
             for table, _folder in self._tables():
                 # Published before cleaning: LanceDB refuses to remove versions while a tag holds one of them.
                 with failpoints.around("vacuum.merge"):
-                    compacting.merge(table)
+                    indexing.merge(table)
                 self.publish()
                 with failpoints.around("vacuum.clean"):
                     removed += compacting.clean(table)
