@@ -31,7 +31,7 @@ from docmill.steps.embed import Text, micro_batches
 def embed(name: str, batches: list[list[str]], threads: int, taken: Any, ready: Barrier, ends: Any) -> None:
     """One process: load, wait for the others, then one batch after the other until all are taken."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    session = OnnxSession(store.get(name, store.default_cache()), threads=threads)
+    session = OnnxSession(store.ensure(name, store.default_cache()), threads=threads)
     session.embed_passages(["warm"])
     ready.wait()
     started = time.monotonic()
@@ -47,7 +47,7 @@ def embed(name: str, batches: list[list[str]], threads: int, taken: Any, ready: 
 
 def batches_of(name: str, texts: list[str], size: int, tokens: int | None, *, in_order: bool) -> list[list[str]]:
     """Of ``size`` texts at most, and of so many padded tokens. Longest first, or in the order given."""
-    model = store.get(name, store.default_cache())
+    model = store.ensure(name, store.default_cache())
     tokenizer = open_tokenizer(model.folder / TOKENIZER)
     tokenizer.enable_truncation(max_length=model.info.max_tokens)
     lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts)]

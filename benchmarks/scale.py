@@ -48,29 +48,7 @@ REPLACED_AT_MOST = 20_000
 AGAIN = 2  # times that all sizes but the largest are synced from nothing once more, after it
 LOOK_SECONDS = 0.25
 PACKAGES = ("lancedb", "pyarrow", "sqlmodel")
-
-# Files to one row each, in one commit. Vectors are made as the embedder `hashing` makes them, a thousand at a time.
-PLAIN_LOOP = """
-import hashlib, os, sys
-import lancedb, pyarrow
-from docmill.embedders.hashing import PLUGIN, HashingParams
-folder, database = sys.argv[1:]
-session = PLUGIN.load(HashingParams(), threads=1)
-rows = []
-for path, _folders, names in os.walk(folder):
-    for name in names:
-        with open(os.path.join(path, name), "rb") as file:
-            data = file.read()
-        digest = hashlib.sha256(data).hexdigest()
-        for text in data.decode().split("\\n## "):
-            if not text.startswith("# "):
-                rows.append((os.path.join(path, name), digest, text))
-vectors = [session.embed_passages([row[2] for row in rows[at:at + 1000]]) for at in range(0, len(rows), 1000)]
-flat = pyarrow.concat_arrays([pyarrow.array(each.ravel()) for each in vectors])
-columns = {name: pyarrow.array(values) for name, values in zip(("path", "hash", "text"), zip(*rows))}
-columns["vector"] = pyarrow.FixedSizeListArray.from_arrays(flat, vectors[0].shape[1])
-lancedb.connect(database).create_table("chunks", pyarrow.table(columns))
-"""
+PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
 
 
 @dataclass(slots=True)
@@ -152,7 +130,7 @@ def overhead(scratch: Path, count: int, rounds: int) -> tuple[list[float], list[
 
     def loop() -> float:
         with tempfile.TemporaryDirectory(dir=scratch) as database:
-            return run([sys.executable, "-c", PLAIN_LOOP, os.fspath(folder), database]).seconds
+            return run([sys.executable, PLAIN_LOOP, folder, database]).seconds
 
     found = interleaved({"sync": sync, "loop": loop}, rounds)
     return found["sync"], found["loop"]

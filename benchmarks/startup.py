@@ -91,7 +91,7 @@ def with_model(scratch: Path, count: int) -> tuple[Path, Path]:
 
 
 def measure(scratch: Path, rounds: int, *, many: int, few: int) -> Report:
-    model = os.fspath(store.get(MODEL, store.default_cache()).folder)
+    model = os.fspath(store.ensure(MODEL, store.default_cache()).folder)
     large, _files = homes.home_of(scratch, many)
     small, folder = with_model(scratch, few)
     compileall.compile_dir(os.path.dirname(docmill.__file__), quiet=1)  # noqa: PTH120 - as an installation does

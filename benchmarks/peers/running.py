@@ -117,7 +117,7 @@ def peers(work: Path, *, install: bool) -> tuple[list[tuple[Pipeline, Pipeline]]
 
 def _peer(name: str, python: str, script: str, work: Path, chosen: Choice | None = None) -> Pipeline:
     folder = work / f"{Path(script).stem}-{'best' if chosen else 'documented'}"
-    model = str(store.get(MINILM, store.default_cache()).folder)
+    model = str(store.ensure(MINILM, store.default_cache()).folder)
     more = (chosen.option, str(chosen.value)) if chosen else ()
     command = (
         python,
@@ -140,7 +140,7 @@ def _peer(name: str, python: str, script: str, work: Path, chosen: Choice | None
 
 def tokens_of(texts: Sequence[str]) -> int:
     """What the model reads of them, special tokens included: the work that was done, however it was cut into chunks."""
-    model = store.get(MINILM, store.default_cache())
+    model = store.ensure(MINILM, store.default_cache())
     tokenizer = open_tokenizer(model.folder / TOKENIZER)
     tokenizer.enable_truncation(max_length=model.info.max_tokens)
     return sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts)))
