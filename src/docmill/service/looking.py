@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docmill.domain.changes import Changes, FoundFile, HashedFile, compare
+from docmill.domain.changes import Changes, FoundFile, HashedFile, KnownDocument, compare
 from docmill.domain.results import DocumentProblem, IgnoredFiles, ScanCounts
 from docmill.domain.sources import SourceSettings, Wishes
 from docmill.errors import (
@@ -133,27 +133,17 @@ def look(
     with _without_collector():
         scan = folders.scan(folder, rules)
     scan.leave_out(kept_out, KEPT_OUT)
-    hashing = _Hashing(meanwhile, still)
-    hashing.errors += [
-        sources.unread(uri, SourceFileDenied(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
-    ]
     with _without_collector():
         doubtful = [file for file in scan.files if quiet.pop(file.uri, None) != file.stat]
     with reading(home) as queries:  # nothing of those that stand as they stood, which may be all
         among = None if checksum else {*quiet, *(file.uri for file in doubtful)}
         known = queries.known_documents(name, among)
     unchanged = len(scan.files) - len(doubtful)
-
-    def hash_file(file: FoundFile) -> HashedFile | None:
-        document = known.get(file.uri)
-        if document is None:
-            found()
-        hashed = hashing.hash(file)
-        if document is not None and hashed is not None and hashed.content_hash != document.content_hash:
-            found()
-        return hashed
-
-    changes = compare(known, doubtful, hash_file, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
+    hashing = _Hashing(known, meanwhile=meanwhile, found=found, still=still)
+    hashing.errors += [
+        sources.unread(uri, SourceFileDenied(f"it cannot be looked at: {why}")) for uri, why in scan.unreadable.items()
+    ]
+    changes = compare(known, doubtful, hashing.hash, is_gone=lambda each: scan.covers(each.uri), checksum=checksum)
     changes.unchanged += unchanged
     if hashing.moving:  # what seems deleted may be such a file, under a name that is not known yet
         changes.spare(lambda each: (each.stat.device, each.stat.inode) in hashing.moving)
@@ -168,22 +158,37 @@ def look(
 class _Hashing:
     """Reads files, and notes which could not be read and which are still being written."""
 
-    def __init__(self, meanwhile: Callable[[], None], still: float) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, KnownDocument],
+        *,
+        meanwhile: Callable[[], None],
+        found: Callable[[], None],
+        still: float,
+    ) -> None:
+        self._known = known
         self._meanwhile = meanwhile
+        self._found = found
         self._still = still
         self.errors: list[DocumentProblem] = []
         self.moving: set[tuple[int, int]] = set()  # device and inode
 
     def hash(self, file: FoundFile) -> HashedFile | None:
         self._meanwhile()
+        document = self._known.get(file.uri)
+        if document is None:
+            self._found()
         try:
             if self._still and folders.is_moving(file, self._still):
                 self.moving.add((file.stat.device, file.stat.inode))
                 raise FileChanged("the file is being written", hint="it will be read when it stands still")
-            return folders.hash_file(file)
+            hashed = folders.hash_file(file)
         except DocumentError as error:
             self.errors.append(sources.unread(file.uri, error))
             return None
+        if document is not None and hashed.content_hash != document.content_hash:
+            self._found()
+        return hashed
 
 
 @contextmanager
