@@ -40,9 +40,13 @@ def due_before(pipeline: CompiledPipeline, *, told_anew: bool) -> str:
 
 def would_release(queries: Queries, source: str, before: str) -> list[str]:
     """Documents that are due again because of that."""
+    if not before:
+        return []
     return [row["id"] for row in queries.rows(f"SELECT id FROM document WHERE {_LOCKED}", [source, before])]  # noqa: S608 - a constant
 
 
 def release(tx: Transaction, source: str, before: str) -> None:
     """Have them tried again."""
+    if not before:
+        return
     tx.run(f"UPDATE document SET failed_key = NULL WHERE {_LOCKED}", [source, before])  # noqa: S608 - a constant
