@@ -5,12 +5,12 @@
 The embedder is ``hashing``, which stands in for a model where the model is not what is measured.
 
 Overhead: 10,000 files of one short passage, synced from nothing, against a plain loop that reads, splits and hashes
-them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing, the small sizes
-before and after the largest; start-up, as a sync of one file shows it, is taken off, so that it does not flatter the
-small sizes. Memory: the most that the engine's own process had resident in these syncs, by the kernel's own count, and
-again when files are replaced: all of them, but of 100,000 a fifth. No change: a sync that finds nothing to do, beyond
-one of a single file, in one process, against a loop of scandir and stat over the same tree (the least that any tool
-must do), and against ``git status`` there.
+them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing, all sizes in each of
+three rounds; a round's slope is that of its steepest step. Start-up, as a sync of one file shows it, is taken off, so
+that it does not flatter the small sizes. Memory: the most that the engine's own process had resident in these syncs, by
+the kernel's own count, and again when files are replaced: all of them, but of 100,000 a fifth. No change: a sync that
+finds nothing to do, beyond one of a single file, in one process, against a loop of scandir and stat over the same tree
+(the least that any tool must do), and against ``git status`` there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ from walking import commit_all, git_status, walk
 OVERHEAD_FILES, MOST_OVERHEAD_MS = 10_000, 1.0
 MOST_UNCHANGED, MOST_SLOPE, MOST_MEMORY, MOST_MEMORY_GROWTH = 4.0, 1.05, 500 * MIB, 1.2
 REPLACED_AT_MOST = 20_000
-AGAIN = 2  # times that all sizes but the largest are synced from nothing once more, after it
 LOOK_SECONDS = 0.25
 PACKAGES = ("lancedb", "pyarrow", "sqlmodel")
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
@@ -63,21 +62,19 @@ class Watched:
 
 @dataclass(slots=True)
 class Size:
-    """What was found at one number of documents. Seconds, bytes; the lists have a round each."""
+    """What was found at one number of documents. Seconds, bytes; the lists have a round each.
+
+    cold: the first sync from nothing; seconds: all of them.
+    """
 
     count: int
     cold: Watched
     replaced: int
     replacing: Watched
-    again: list[float] = field(default_factory=list)  # from nothing once more
+    seconds: list[float]
     unchanged: list[float] = field(default_factory=list)
     walk: list[float] = field(default_factory=list)
     git: list[float] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        """From nothing."""
-        return median([self.cold.seconds, *self.again])
 
 
 def watched(command: list[str]) -> Watched:
@@ -150,7 +147,7 @@ def size_of(scratch: Path, count: int, rounds: int) -> Size:
     cold = watched([*command, *homes.FIVE_CHUNKS])
     _require(cold, count, count * homes.SECTIONS)
     replaced = min(count, REPLACED_AT_MOST)
-    size = Size(count, cold, replaced, cold)
+    size = Size(count, cold, replaced, cold, [cold.seconds])
     progress(f"{count:,} documents: no change")
     no_change(size, home, folder, rounds)
     progress(f"{count:,} documents: {replaced:,} replaced")
@@ -161,17 +158,13 @@ def size_of(scratch: Path, count: int, rounds: int) -> Size:
 
 
 def again(scratch: Path, size: Size, number: int) -> None:
-    """From nothing once more, into another home.
-
-    The largest size takes minutes, in which the machine may become faster or slower; what it is held against is
-    measured on both sides of it.
-    """
+    """From nothing once more, into another home."""
     progress(f"{size.count:,} documents: from nothing again")
     home, folder = scratch / f"home-{size.count}-again-{number}", scratch / f"files-{size.count}"
     homes.make(home)
     ran = watched([*homes.command(home, "sync", os.fspath(folder), "-q", "--json"), *homes.FIVE_CHUNKS])
     _require(ran, size.count, size.count * homes.SECTIONS)
-    size.again.append(ran.seconds)
+    size.seconds.append(ran.seconds)
 
 
 def _require(ran: Watched, documents: int, embedded: int) -> None:
@@ -190,6 +183,18 @@ def start_up(scratch: Path) -> float:
         return homes.sync(home, folder, *homes.FIVE_CHUNKS).seconds
 
     return median(once() for _ in range(3))
+
+
+def growth(sizes: list[Size], start: float) -> float:
+    """The median of the rounds' slopes: the largest size takes minutes, in which the machine may become slower."""
+    rounds = zip(*(size.seconds for size in sizes), strict=True)
+    counts = [size.count for size in sizes]
+    return median(slope([(n, beyond(each, start)) for n, each in zip(counts, found, strict=True)]) for found in rounds)
+
+
+def beyond(seconds: float, start: float) -> float:
+    """Without start-up."""
+    return max(seconds - start, 1e-9)
 
 
 def slope(points: list[tuple[float, float]]) -> float:
@@ -246,8 +251,7 @@ def _sync(home: Path, folder: Path) -> SyncResult:
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
-def figures(sizes: list[Size], costs: list[tuple[float, float]], tiny: tuple[list[float], list[float]]) -> list[Figure]:
-    """``costs``: seconds a document by number of documents."""
+def figures(sizes: list[Size], start: float, tiny: tuple[list[float], list[float]]) -> list[Figure]:
     large = sizes[-1]
     each, factor = median(tiny[0]) / OVERHEAD_FILES * 1e3, ratio(*tiny)
     quiet = ratio(large.unchanged, large.walk)
@@ -256,7 +260,7 @@ def figures(sizes: list[Size], costs: list[tuple[float, float]], tiny: tuple[lis
     small = next((size for size in sizes if size.count >= OVERHEAD_FILES), sizes[0])
     before = max(small.cold.peak_bytes, small.replacing.peak_bytes)
     after = max(large.cold.peak_bytes, large.replacing.peak_bytes)
-    growth = slope([(count, count * cost) for count, cost in costs])
+    steepness = growth(sizes, start)
     span = f"{sizes[0].count:,} to {large.count:,} documents"
     tiny_files = f"engine overhead, {OVERHEAD_FILES:,} tiny files"
     return [
@@ -295,28 +299,29 @@ def figures(sizes: list[Size], costs: list[tuple[float, float]], tiny: tuple[lis
         Figure(
             f"growth from {span}",
             "",
-            growth,
-            f"slope {growth:.2f}",
+            steepness,
+            f"slope {steepness:.2f}",
             f"slope of log time over log size ≤ {MOST_SLOPE:g}",
-            growth <= MOST_SLOPE,
+            steepness <= MOST_SLOPE,
         ),
     ]
 
 
-def page(sizes: list[Size], costs: list[tuple[float, float]], start: float) -> str:
+def page(sizes: list[Size], start: float) -> str:
     rows = [
         "| documents | from nothing | a document, beyond start-up | memory | replaced | a document | memory |"
         " no change | a file | ÷ scandir + stat | ÷ git status |",
         f"{'|---' * 11}|",
     ]
-    for size, (_count, cost) in zip(sizes, costs, strict=True):
-        again = max(size.replacing.seconds - start, 0) / size.replaced * 1e3
+    for size in sizes:
+        each = beyond(median(size.seconds), start) / size.count * 1e3
+        again = beyond(size.replacing.seconds, start) / size.replaced * 1e3
         quiet = median(size.unchanged)
         git = f"{ratio(size.unchanged, size.git):.1f}" if size.git else "—"
         cells = (
             f"{size.count:,}",
-            f"{size.seconds:.1f} s",
-            f"{cost * 1e3:.2f} ms",
+            f"{median(size.seconds):.1f} s",
+            f"{each:.2f} ms",
             f"{size.cold.peak_bytes / MIB:.0f} MB",
             f"{size.replaced:,} in {size.replacing.seconds:.1f} s",
             f"{again:.2f} ms",
@@ -338,18 +343,18 @@ def page(sizes: list[Size], costs: list[tuple[float, float]], start: float) -> s
     )
 
 
-def measure(scratch: Path, counts: list[int], rounds: int, *, overhead_rounds: int) -> Report:
+def measure(scratch: Path, counts: list[int], rounds: int, *, times: int) -> Report:
+    """``times``: first syncs of each."""
     start = start_up(scratch)
-    tiny = overhead(scratch, OVERHEAD_FILES, overhead_rounds)
+    tiny = overhead(scratch, OVERHEAD_FILES, times)
     sizes = [size_of(scratch, count, rounds) for count in counts]
-    for number in range(AGAIN):
-        for size in sizes[:-1]:
+    for number in range(1, times):
+        for size in sizes[::-1] if number % 2 else sizes:
             again(scratch, size, number)
-    costs = [(float(size.count), max(size.seconds - start, 1e-9) / size.count) for size in sizes]
     report = Report("Scale", "python benchmarks/scale.py", versions={name: version(name) for name in PACKAGES})
-    report.figures = figures(sizes, costs, tiny)
-    report.page = page(sizes, costs, start)
-    milliseconds = [(count, cost * 1e3) for count, cost in costs]
+    report.figures = figures(sizes, start, tiny)
+    report.page = page(sizes, start)
+    milliseconds = [(float(each.count), beyond(median(each.seconds), start) / each.count * 1e3) for each in sizes]
     report.plots["growth"] = line_chart(
         "Time a document", "documents", "ms a document", {"from nothing": milliseconds}, log=True
     )
@@ -373,7 +378,7 @@ def main() -> int:
     counts = counts[:2] if options.quick and not options.files else counts
     rounds = options.rounds or (3 if options.quick else 7)
     with homes.scratch_of(options.folder) as scratch:
-        report = measure(scratch, counts, rounds, overhead_rounds=1 if options.quick else 3)
+        report = measure(scratch, counts, rounds, times=1 if options.quick else 3)
     return hand_in(report, options.json)
 
 
