@@ -55,12 +55,11 @@ def bring_up(chunks: Any, *, vector_rows: int) -> bool:
 
     vector_rows: with fewer rows, every search is exact and faster than an index would make it.
     """
-    made = _make(chunks, vector_rows)
     behind = any(_is_behind(chunks, index) for index in chunks.list_indices())
     if behind:
         with failpoints.around("index.build"):
             merge(chunks)
-    return made or behind
+    return _make(chunks, vector_rows) or behind
 
 
 def merge(table: Any) -> None:
@@ -69,8 +68,8 @@ def merge(table: Any) -> None:
     LanceDB moves the rows of merged files in its indexes one by one. Of many files that takes several times as long as
     to merge without indexes and make them anew.
     """
-    stats = table.stats()["fragment_stats"]
-    dropped = table.list_indices() if stats["num_fragments"] > MANY_FILES else []
+    files = table.stats()["fragment_stats"]["num_fragments"]
+    dropped = table.list_indices() if files > MANY_FILES else []
     for index in dropped:
         table.drop_index(index.name)
     compacting.merge(table)
@@ -83,10 +82,10 @@ def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
     if rebuild:
         for index in chunks.list_indices():
             chunks.drop_index(index.name)
-    _make(chunks, vector_rows)
     if any(chunks.index_stats(index.name).num_unindexed_rows for index in chunks.list_indices()):
         with failpoints.around("index.build"):
             merge(chunks)
+    _make(chunks, vector_rows)
 
 
 def _make(chunks: Any, vector_rows: int) -> bool:

@@ -90,19 +90,7 @@ class VectorStore:
         vector_rows: from so many rows up there is a vector index. None: no index is made or extended on purpose.
         """
         with _lance_errors(self.folder):
-            due = [table for table, folder in self._tables() if compacting.is_due(table, folder)]
-            for table in due:
-                with failpoints.around("vacuum.merge"):
-                    indexing.merge(table)
-            indexed = vector_rows is not None and indexing.bring_up(self._chunks, vector_rows=vector_rows)
-            if due or indexed:
-                self.publish()
-            for table in due:
-                with failpoints.around("vacuum.clean"):
-                    compacting.clean(table)
-                self.publish()
-        if due or indexed:
-            lance.give_back_memory()
+            self._tidy([table for table, folder in self._tables() if compacting.is_due(table, folder)], vector_rows)
 
     def index(self, *, vector_rows: int, rebuild: bool) -> None:
         """Make the indexes cover every row."""
@@ -113,17 +101,23 @@ class VectorStore:
     def vacuum(self, *, vector_rows: int) -> int:
         """Merge files, drop deleted rows and versions that no reader can hold. Returns how many versions went."""
         with _lance_errors(self.folder):
-            removed = 0
-            indexing.bring_up(self._chunks, vector_rows=vector_rows)
-            for table, _folder in self._tables():
-                # Published before cleaning: LanceDB refuses to remove versions while a tag holds one of them.
-                with failpoints.around("vacuum.merge"):
-                    indexing.merge(table)
-                self.publish()
-                with failpoints.around("vacuum.clean"):
-                    removed += compacting.clean(table)
-                self.publish()
-            return removed
+            return self._tidy([table for table, _folder in self._tables()], vector_rows)
+
+    def _tidy(self, tables: list[Any], vector_rows: int | None) -> int:
+        for table in tables:
+            with failpoints.around("vacuum.merge"):
+                indexing.merge(table)
+        indexed = vector_rows is not None and indexing.bring_up(self._chunks, vector_rows=vector_rows)
+        if not tables and not indexed:
+            return 0
+        self.publish()  # before cleaning: LanceDB refuses to remove versions while a tag holds one of them
+        removed = 0
+        for table in tables:
+            with failpoints.around("vacuum.clean"):
+                removed += compacting.clean(table)
+            self.publish()
+        lance.give_back_memory()
+        return removed
 
     def _tables(self) -> list[tuple[Any, Path]]:
         """Those that windows are written to, and their folders."""
