@@ -12,6 +12,8 @@ partitions nearest to a question may hold nothing that the filter lets through.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from docmill import failpoints
@@ -73,8 +75,8 @@ def merge(table: Any) -> None:
     for index in dropped:
         table.drop_index(index.name)
     compacting.merge(table)
-    for index in dropped if table.count_rows() else ():
-        _create(table, index.columns[0])
+    if table.count_rows():
+        _create(table, [index.columns[0] for index in dropped])
 
 
 def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
@@ -90,9 +92,7 @@ def cover(chunks: Any, *, vector_rows: int, rebuild: bool) -> None:
 
 def _make(chunks: Any, vector_rows: int) -> bool:
     missing = _missing(chunks, vector_rows)
-    for column in missing:
-        with failpoints.around("index.build"):
-            _create(chunks, column)
+    _create(chunks, missing)
     return bool(missing)
 
 
@@ -103,10 +103,18 @@ def _missing(chunks: Any, vector_rows: int) -> list[str]:
     return [column for column, least in ((_TEXT, 1), (_VECTOR, vector_rows)) if rows >= least and column not in there]
 
 
-def _create(chunks: Any, column: str) -> None:
+def _create(chunks: Any, columns: Sequence[str]) -> None:
+    """All at the same time: each keeps one core busy for most of its time."""
     from lancedb.index import FTS, IvfSq
 
-    chunks.create_index(column, config=FTS(with_position=False) if column == _TEXT else IvfSq(distance_type="cosine"))
+    def create(column: str) -> None:
+        config = FTS(with_position=False) if column == _TEXT else IvfSq(distance_type="cosine")
+        chunks.create_index(column, config=config)
+
+    with ThreadPoolExecutor(max(len(columns), 1), "index") as threads:
+        for made in [threads.submit(create, column) for column in columns]:
+            with failpoints.around("index.build"):
+                made.result()
 
 
 def _is_behind(chunks: Any, index: Any) -> bool:
