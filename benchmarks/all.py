@@ -2,10 +2,11 @@
 
     python benchmarks/all.py [--quick] [--only NAME ...] [--rounds N]
 
-Each part is a command of its own. What it found is kept in benchmarks/results/NAME.json, with the machine and the day,
-and the page is made of what is there: so one part can be measured again alone. With --quick, which takes some minutes,
-the table is printed and nothing is written: its figures are rough. The exit status is 1 where a goal was missed, 2
-where a part could not be measured.
+Each part is a command of its own. What it found is kept in benchmarks/results/NAME.json as soon as it is there, with
+the machine and the day, and the page is made of what is kept: so one part can be measured again alone. The part
+``quantisation`` runs only where it is named: what it measures changes with the quantiser alone. With --quick, which
+takes some minutes, the table is printed and nothing is written: its figures are rough. The exit status is 1 where a
+goal was missed, 2 where a part could not be measured.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
 PARTS = ("throughput", "startup", "scale", "quantisation")
-# They share homes that take minutes to make, and come first: for minutes after many files were deleted, as other parts
-# do at their end, ext4 takes several times as long to make new ones.
+# The first two share homes that take minutes to make. They come before others that delete many files at their end: for
+# minutes after that ext4 takes several times as long to make new ones.
 SHARING = ("scale", "startup")
+ORDER = (*SHARING, "throughput", "quantisation")
+UNASKED = ORDER[:3]
 ROUNDED = ("throughput", "startup", "scale")
 PACKAGES = ("docmill", "lancedb", "onnxruntime", "tokenizers", "pyarrow")
 MARKS = {None: "", True: "yes", False: "**no**"}
@@ -119,6 +122,12 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def keep(name: str, record: dict[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    write(kept())
+
+
 def write(found: dict[str, dict[str, Any]]) -> None:
     (DOCS / "benchmarks").mkdir(exist_ok=True)
     for name, record in found.items():
@@ -129,19 +138,22 @@ def write(found: dict[str, dict[str, Any]]) -> None:
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=f"one of {', '.join(PARTS)}")
+    names = f"of {', '.join(PARTS)}; else {', '.join(UNASKED)}"
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=names)
     parser.add_argument("--rounds", type=int, help="of what is compared; else what each part thinks best")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page from what is kept")
     given = parser.parse_args()
-    asked = () if given.page else tuple(given.only or PARTS)
+    asked = () if given.page else tuple(given.only or UNASKED)
     with tempfile.TemporaryDirectory() as folder:
-        order = [*(name for name in SHARING if name in asked), *(name for name in asked if name not in SHARING)]
-        measured = {name: measure(name, Path(folder), quick=given.quick, rounds=given.rounds) for name in order}
-    found = {name: record for name, record in measured.items() if record is not None}
-    if not given.quick:
-        RESULTS.mkdir(exist_ok=True)
-        for name, record in found.items():
-            (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+        found: dict[str, dict[str, Any]] = {}
+        for name in sorted(asked, key=ORDER.index):
+            record = measure(name, Path(folder), quick=given.quick, rounds=given.rounds)
+            if record is None:
+                continue
+            found[name] = record
+            if not given.quick:
+                keep(name, record)
+    if given.page:
         write(kept())
     sys.stdout.write(goals(found or kept()) + "\n")
     if len(found) < len(asked):

@@ -65,7 +65,7 @@ def passages(*, quick: bool) -> list[str]:
         sync(settings, SilentReporter(), [folder], overrides=["embed.method=hashing", "embed.model=hashing-64"])
         found = sorted(set(Database(home, "default").table(CHUNKS).to_arrow()["search_text"].to_pylist()))
     random.Random(1).shuffle(found)
-    return found[: 120 if quick else 2400]
+    return found[: 60 if quick else 800]
 
 
 def forms(work: Path) -> dict[str, InstalledModel]:
@@ -223,7 +223,7 @@ def report(texts: list[str], options: argparse.Namespace, work: Path) -> Report:
     for form in ("fp32", "dynamic int8"):
         apart[form] = disagreement(models[form], few, lengths[: len(few)])
     progress("speed")
-    measured = texts[: 120 if options.quick else 360]
+    measured = texts[: 60 if options.quick else 360]
     per_second, vectors = speeds(models, measured, lengths[: len(measured)], 3 if options.quick else 5)
     cosines = {form: np.einsum("td,td->t", vectors["fp32"], found) for form, found in vectors.items()}
     scores: dict[str, float] = {}
