@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_at_any_write(prepared: Prepared, monkeypatch: pytes
 def test_vectors_that_cannot_be_kept_are_stored_all_the_same(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are written to cache.db when a run ends, or once a second."""
+    """They are written to cache.db when a run ends, or every second or so."""
     mill = prepared.fresh()
     with monkeypatch.context() as patch:
         armed(patch, "cache.add.before=full")

@@ -28,7 +28,9 @@ from docmill.stores.embedding_cache import EmbeddingCache
 
 MOST_TRIES = 3
 AHEAD = 64  # micro-batches handed out for each worker: none stands still while a window is stored
-_CACHE_SECONDS = 1.0
+_CACHE_SECONDS = 1.0  # vectors wait no longer than that to be saved,
+_SAVINGS = 20  # but so many times as long as it took to save the last ones: of many, it costs less to save more at once
+_MOST_CACHE_SECONDS = 10.0
 
 
 class EmbedStage:
@@ -56,9 +58,10 @@ class EmbedStage:
         self._window: dict[bytes, Text] = {}
         self._owners: dict[bytes, GroupWork] = {}
         self._batches: deque[tuple[list[Text], int]] = deque()
-        self._fresh: list[tuple[bytes, bytes]] = []
+        self._fresh: dict[bytes, bytes] = {}  # not in the cache yet
         self._computed: dict[int, set[bytes]] = defaultdict(set)  # of groups that do not use the cache
         self._saved = time.monotonic()
+        self._saving = 0.0
         self._warmed = False
         self._in_flight: dict[Future[bytes], tuple[list[Text], int]] = {}
 
@@ -84,13 +87,14 @@ class EmbedStage:
             texts = [chunk.embedded_text for chunk in work.content.chunks]
             work.text_keys = [identity.text_key(model.fingerprint, text) for text in texts]
             work.embed_started = now()
-        known = self._cache.find(list({key for work in works for key in work.text_keys} - self._waiting.keys()))
-        known.update(self._fresh)
+        asked = {key for work in works for key in work.text_keys} - self._waiting.keys()
+        known = self._cache.find(list(asked - self._fresh.keys()))
         for work in works:
             assert work.content is not None
             computed = self._computed[work.group.id] if "embed" in work.group.no_cache else None
             for key, chunk in zip(work.text_keys, work.content.chunks, strict=True):
-                vector = known.get(key) if computed is None or key in computed else None
+                usable = computed is None or key in computed
+                vector = (self._fresh.get(key) or known.get(key)) if usable else None
                 if vector is not None and len(vector) == model.dimension * 4:  # whatever lies in the cache
                     work.vectors[key] = vector
                 elif key not in work.missing:
@@ -125,14 +129,19 @@ class EmbedStage:
             limit = self._pipeline.embed.timeout_s
             future = self._executor().submit(self, worker.run_embed, method, params, THREADS, texts, timeout=limit)
             self._in_flight[future] = batch, tries
-        if self._fresh and time.monotonic() - self._saved >= _CACHE_SECONDS:
+        if self._fresh and time.monotonic() - self._saved >= self._save_after():
             self.save()
 
     def save(self) -> None:
         """Write the new vectors into the cache."""
-        self._cache.add(self._fresh)
-        self._fresh = []
+        started = time.monotonic()
+        self._cache.add(self._fresh.items())
+        self._fresh = {}
         self._saved = time.monotonic()
+        self._saving = self._saved - started
+
+    def _save_after(self) -> float:
+        return min(max(_CACHE_SECONDS, _SAVINGS * self._saving), _MOST_CACHE_SECONDS)
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded, unless a worker
@@ -188,7 +197,7 @@ class EmbedStage:
         width = self._pipeline.model.dimension * 4
         for position, text in enumerate(batch):
             vector = data[position * width : (position + 1) * width]
-            self._fresh.append((text.key, vector))
+            self._fresh[text.key] = vector
             self._count(self._owners.pop(text.key))
             for place, work in enumerate(self._waiting.pop(text.key, [])):
                 if "embed" in work.group.no_cache:

@@ -137,7 +137,7 @@ class _Reader:
             if self._cache is not None:
                 self._cache.close()
         self._check_indexes(tables[CHUNKS])
-        if self._uncached and not self._how.in_use:  # an engine writes the cache once a second
+        if self._uncached and not self._how.in_use:  # an engine writes the cache every few seconds
             self._found.add("VECTOR_NOT_CACHED", self._name, count=len(self._uncached))
             self._found.refill.add(self._name)
         return self._faults
