@@ -190,11 +190,12 @@ def home_status(settings: Settings) -> HomeStatus:
     home = find_home(settings)
     with reading(home) as queries, queries.snapshot():
         outcomes = shapes.outcomes(outcome_queries.count_outcomes(queries, "1", []))
+        own = queries.own_documents()
         return HomeStatus(
             home=str(home),
             engine=find_holder(home),
-            batches=[shapes.batch_summary(queries, row) for row in queries.newest_batches(20)],
-            documents=queries.value("SELECT COUNT(*) FROM document WHERE state = 'active'"),
+            batches=[shapes.batch_summary(queries, row, own[row["id"]]) for row in queries.newest_batches(20)],
+            documents=own.total(),
             chunks=queries.value("SELECT COALESCE(SUM(chunk_count), 0) FROM placement WHERE state = 'stored'"),
             failed_documents=outcomes.failed_documents,
             outcomes=outcomes,

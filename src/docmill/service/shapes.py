@@ -187,7 +187,8 @@ def _estimate(group: Row, done: int, left: int) -> str | None:
     return when.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
+def batch_summary(queries: Queries, batch: Row, own: int | None = None) -> BatchSummary:
+    """``own``: the batch's own documents, where they have been counted."""
     group = queries.newest_group(batch["id"])
     totals = queries.row(
         "SELECT COALESCE(SUM(chunks_total), 0), COALESCE(SUM(chunks_embedded), 0) FROM run_group WHERE batch_id = ?",
@@ -206,7 +207,7 @@ def batch_summary(queries: Queries, batch: Row) -> BatchSummary:
         updated_at=batch["updated_at"],
         started_at=batch["started_at"],
         completed_at=batch["completed_at"],
-        documents=queries.documents_of_batch(batch["id"]),
+        documents=queries.documents_of_batch(batch["id"], own),
         failed_documents=queries.failed_of_batch(batch["id"]),
         progress=progress(queries, batch, group),
         total_chunks=totals[0],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from docmill.domain.changes import CLOCK_GRANULARITY_NS, FileStat, KnownDocument
+from docmill.domain.status import Status
 from docmill.errors import BatchNotFound, StateLost
 from docmill.filetypes import type_by_name
 from docmill.stores import schema_version
@@ -35,6 +36,7 @@ OF_BATCH = (
 
 _KNOWN = "id, uri, suffix, content_hash, version, hashed_at_ns, device, inode, size_bytes, mtime_ns, ctime_ns"
 _OWN = "source = ? AND state = 'active' AND parent_id IS NULL"
+_STATUSES = json.dumps([status.value for status in Status])
 _QUIET = f"(hashed_at_ns - max(mtime_ns, ctime_ns) > {CLOCK_GRANULARITY_NS})"
 
 
@@ -192,13 +194,19 @@ class Queries:
     def group(self, group_id: int) -> Row | None:
         return self.row("SELECT * FROM run_group WHERE id = ?", [group_id])
 
-    def documents_of_batch(self, batch_id: int) -> int:
-        """Its own, and those of a source that it names and another batch follows; counted in indexes."""
-        own = "SELECT COUNT(*) FROM document WHERE batch_id = ? AND state = 'active'"
+    def own_documents(self) -> Counter[int]:
+        """Active documents of each batch."""
+        own = "(SELECT COUNT(*) FROM document WHERE batch_id = b.id AND state = 'active')"
+        return Counter({row["id"]: row["n"] for row in self.rows(f"SELECT b.id, {own} AS n FROM batch b")})  # noqa: S608 - a constant
+
+    def documents_of_batch(self, batch_id: int, own: int | None = None) -> int:
+        """Its own, which may be known, and those of a source that it names and another batch follows."""
+        if own is None:
+            sql = "SELECT COUNT(*) FROM document WHERE batch_id = ? AND state = 'active'"
+            own = int(self.value(sql, [batch_id]))
         followed = "SELECT COUNT(*) FROM document WHERE source = ? AND state = 'active' AND batch_id != ?"
         source = self.followed_source(batch_id)
-        count = int(self.value(own, [batch_id]))
-        return count + int(self.value(followed, [source, batch_id])) if source else count
+        return own + int(self.value(followed, [source, batch_id])) if source else own
 
     def failed_of_batch(self, batch_id: int) -> int:
         sql = "SELECT COUNT(*) FROM document d INDEXED BY document_troubled"
@@ -218,10 +226,15 @@ class Queries:
 
     def run_counts(self, group_id: int) -> dict[str, int]:
         """Number of runs by status, and ``degraded`` among the completed ones."""
-        sql = "SELECT status, COUNT(*) AS n, SUM(degraded) AS degraded FROM run WHERE run_group_id = ? GROUP BY status"
-        rows = self.rows(sql, [group_id])
-        counts = {row["status"]: row["n"] for row in rows}
-        counts["degraded"] = sum(row["degraded"] for row in rows if row["status"] == "completed")
+        # Each by itself: in the order of the index, that takes half as long as to group them.
+        each = "(SELECT COUNT(*) FROM run WHERE run_group_id = ?1 AND status = s.value)"
+        rows = self.rows(
+            f"SELECT s.value AS status, {each} AS n FROM json_each(?2) s",  # noqa: S608 - a constant
+            [group_id, _STATUSES],
+        )
+        counts = {row["status"]: int(row["n"]) for row in rows if row["n"]}
+        sql = "SELECT COUNT(*) FROM run WHERE run_group_id = ? AND status = 'completed' AND degraded = 1"
+        counts["degraded"] = int(self.value(sql, [group_id]))
         return counts
 
     def stages(self, group_id: int) -> list[Row]:
