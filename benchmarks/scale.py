@@ -6,11 +6,11 @@ The embedder is ``hashing``, which stands in for a model where the model is not 
 
 Overhead: 10,000 files of one short passage, synced from nothing, against a plain loop that reads, splits and hashes
 them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing, all sizes in each of
-three rounds; a round's slope is that of its steepest step. Start-up, as a sync of one file shows it, is taken off, so
-that it does not flatter the small sizes. Memory: the most that the engine's own process had resident in these syncs, by
-the kernel's own count, and again when files are replaced: all of them, but of 100,000 a fifth. No change: a sync that
-finds nothing to do, beyond one of a single file, in one process, against a loop of scandir and stat over the same tree
-(the least that any tool must do), and against ``git status`` there.
+three rounds; a round's slope is that of its steepest step. Start-up, as syncs of one file in the same round show it, is
+taken off, so that it does not flatter the small sizes. Memory: the most that the engine's own process had resident in
+these syncs, by the kernel's own count, and again when files are replaced: all of them, but of 100,000 a fifth. No
+change: a sync that finds nothing to do, beyond one of a single file, in one process, against a loop of scandir and stat
+over the same tree (the least that any tool must do), and against ``git status`` there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from itertools import count as count_from
 from itertools import pairwise
@@ -175,21 +176,29 @@ def _require(ran: Watched, documents: int, embedded: int) -> None:
 
 def start_up(scratch: Path) -> float:
     """Seconds of a first sync of one file."""
-    home, folder = scratch / "home-one", scratch / "files-one"
+    progress("start-up")
+    folder = scratch / "files-one"
     homes.write(folder, range(1))
 
     def once() -> float:
+        home = scratch / "home-one"
         homes.make(home)
         return homes.sync(home, folder, *homes.FIVE_CHUNKS).seconds
 
     return median(once() for _ in range(3))
 
 
-def growth(sizes: list[Size], start: float) -> float:
+def start_again(scratch: Path, starts: list[float]) -> None:
+    starts.append(start_up(scratch))
+
+
+def growth(sizes: list[Size], starts: list[float]) -> float:
     """The median of the rounds' slopes: the largest size takes minutes, in which the machine may become slower."""
-    rounds = zip(*(size.seconds for size in sizes), strict=True)
+    rounds = zip(starts, *(size.seconds for size in sizes), strict=True)
     counts = [size.count for size in sizes]
-    return median(slope([(n, beyond(each, start)) for n, each in zip(counts, found, strict=True)]) for found in rounds)
+    return median(
+        slope([(n, beyond(each, start)) for n, each in zip(counts, found, strict=True)]) for start, *found in rounds
+    )
 
 
 def beyond(seconds: float, start: float) -> float:
@@ -251,7 +260,7 @@ def _sync(home: Path, folder: Path) -> SyncResult:
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
-def figures(sizes: list[Size], start: float, tiny: tuple[list[float], list[float]]) -> list[Figure]:
+def figures(sizes: list[Size], starts: list[float], tiny: tuple[list[float], list[float]]) -> list[Figure]:
     large = sizes[-1]
     each, factor = median(tiny[0]) / OVERHEAD_FILES * 1e3, ratio(*tiny)
     quiet = ratio(large.unchanged, large.walk)
@@ -260,7 +269,7 @@ def figures(sizes: list[Size], start: float, tiny: tuple[list[float], list[float
     small = next((size for size in sizes if size.count >= OVERHEAD_FILES), sizes[0])
     before = max(small.cold.peak_bytes, small.replacing.peak_bytes)
     after = max(large.cold.peak_bytes, large.replacing.peak_bytes)
-    steepness = growth(sizes, start)
+    steepness = growth(sizes, starts)
     span = f"{sizes[0].count:,} to {large.count:,} documents"
     tiny_files = f"engine overhead, {OVERHEAD_FILES:,} tiny files"
     return [
@@ -345,14 +354,17 @@ def page(sizes: list[Size], start: float) -> str:
 
 def measure(scratch: Path, counts: list[int], rounds: int, *, times: int) -> Report:
     """``times``: first syncs of each."""
-    start = start_up(scratch)
     tiny = overhead(scratch, OVERHEAD_FILES, times)
+    starts = [start_up(scratch)]
     sizes = [size_of(scratch, count, rounds) for count in counts]
     for number in range(1, times):
-        for size in sizes[::-1] if number % 2 else sizes:
-            again(scratch, size, number)
+        up: list[Callable[[], None]] = [partial(start_again, scratch, starts)]
+        up += [partial(again, scratch, size, number) for size in sizes]
+        for call in up[::-1] if number % 2 else up:
+            call()
+    start = median(starts)
     report = Report("Scale", "python benchmarks/scale.py", versions={name: version(name) for name in PACKAGES})
-    report.figures = figures(sizes, start, tiny)
+    report.figures = figures(sizes, starts, tiny)
     report.page = page(sizes, start)
     milliseconds = [(float(each.count), beyond(median(each.seconds), start) / each.count * 1e3) for each in sizes]
     report.plots["growth"] = line_chart(

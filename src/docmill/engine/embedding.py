@@ -31,6 +31,7 @@ AHEAD = 64  # micro-batches handed out for each worker: none stands still while 
 _CACHE_SECONDS = 1.0  # vectors wait no longer than that to be saved,
 _SAVINGS = 20  # but so many times as long as it took to save the last ones: of many, it costs less to save more at once
 _MOST_CACHE_SECONDS = 10.0
+_MOST_UNSAVED = 10_000  # they are held in memory
 
 
 class EmbedStage:
@@ -129,7 +130,7 @@ class EmbedStage:
             limit = self._pipeline.embed.timeout_s
             future = self._executor().submit(self, worker.run_embed, method, params, THREADS, texts, timeout=limit)
             self._in_flight[future] = batch, tries
-        if self._fresh and time.monotonic() - self._saved >= self._save_after():
+        if self._fresh and self._save_is_due():
             self.save()
 
     def save(self) -> None:
@@ -140,8 +141,10 @@ class EmbedStage:
         self._saved = time.monotonic()
         self._saving = self._saved - started
 
-    def _save_after(self) -> float:
-        return min(max(_CACHE_SECONDS, _SAVINGS * self._saving), _MOST_CACHE_SECONDS)
+    def _save_is_due(self) -> bool:
+        waited = time.monotonic() - self._saved
+        long = min(max(_CACHE_SECONDS, _SAVINGS * self._saving), _MOST_CACHE_SECONDS)
+        return waited >= long or len(self._fresh) >= _MOST_UNSAVED
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded, unless a worker
