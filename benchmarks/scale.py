@@ -6,11 +6,12 @@ The embedder is ``hashing``, which stands in for a model where the model is not 
 
 Overhead: 10,000 files of one short passage, synced from nothing, against a plain loop that reads, splits and hashes
 them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing, all sizes in each of
-three rounds; a round's slope is that of its steepest step. Start-up, as syncs of one file in the same round show it, is
-taken off, so that it does not flatter the small sizes. Memory: the most that the engine's own process had resident in
-these syncs, by the kernel's own count, and again when files are replaced: all of them, but of 100,000 a fifth. No
-change: a sync that finds nothing to do, beyond one of a single file, in one process, against a loop of scandir and stat
-over the same tree (the least that any tool must do), and against ``git status`` there.
+three rounds; the slope is that of the steepest step from one size to the next, each step's the median of the rounds.
+Start-up, as syncs of one file in the same round show it, is taken off, so that it does not flatter the small sizes.
+Memory: the most that the engine's own process had resident in these syncs, by the kernel's own count, and again when
+files are replaced: all of them, but of 100,000 a fifth. No change: a sync that finds nothing to do, beyond one of a
+single file, in one process, against a loop of scandir and stat over the same tree (the least that any tool must do),
+and against ``git status`` there.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ from walking import commit_all, git_status, walk
 OVERHEAD_FILES, MOST_OVERHEAD_MS = 10_000, 1.0
 MOST_UNCHANGED, MOST_SLOPE, MOST_MEMORY, MOST_MEMORY_GROWTH = 4.0, 1.05, 500 * MIB, 1.2
 REPLACED_AT_MOST = 20_000
+SHORT, SHORTS = 1_000, 3  # a sync of so few files takes seconds: so often in a round, as one of them tells little
 LOOK_SECONDS = 0.25
 PACKAGES = ("lancedb", "pyarrow", "sqlmodel")
+NUMBERS = count_from(1)
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
 
 
@@ -65,14 +68,14 @@ class Watched:
 class Size:
     """What was found at one number of documents. Seconds, bytes; the lists have a round each.
 
-    cold: the first sync from nothing; seconds: all of them.
+    cold: the first sync from nothing; seconds: of each round.
     """
 
     count: int
     cold: Watched
     replaced: int
     replacing: Watched
-    seconds: list[float]
+    seconds: list[float] = field(default_factory=list)
     unchanged: list[float] = field(default_factory=list)
     walk: list[float] = field(default_factory=list)
     git: list[float] = field(default_factory=list)
@@ -114,12 +117,10 @@ def overhead(scratch: Path, count: int, rounds: int) -> tuple[list[float], list[
     if not folder.is_dir():
         homes.write(folder, range(count), sections=1)
 
-    numbers = count_from(1)
-
     def sync() -> float:
         # A new home each time, and none removed meanwhile: where thousands of files have just been deleted, ext4 takes
         # ten times as long to make new ones.
-        home = scratch / f"home-tiny-{next(numbers)}"
+        home = scratch / f"home-tiny-{next(NUMBERS)}"
         homes.make(home)
         ran = homes.sync(home, folder, *homes.HASHING)
         if ran.json["documents"]["completed"] != count or ran.json["chunks"]["embedded"] != count:
@@ -148,7 +149,7 @@ def size_of(scratch: Path, count: int, rounds: int) -> Size:
     cold = watched([*command, *homes.FIVE_CHUNKS])
     _require(cold, count, count * homes.SECTIONS)
     replaced = min(count, REPLACED_AT_MOST)
-    size = Size(count, cold, replaced, cold, [cold.seconds])
+    size = Size(count, cold, replaced, cold)
     progress(f"{count:,} documents: no change")
     no_change(size, home, folder, rounds)
     progress(f"{count:,} documents: {replaced:,} replaced")
@@ -158,14 +159,21 @@ def size_of(scratch: Path, count: int, rounds: int) -> Size:
     return size
 
 
-def again(scratch: Path, size: Size, number: int) -> None:
-    """From nothing once more, into another home."""
+def from_nothing(scratch: Path, size: Size, known: list[float]) -> None:
+    """Seconds of a round. ``known``: of syncs that were made in it."""
+    while len(known) < (SHORTS if size.count <= SHORT else 1):
+        known.append(again(scratch, size))
+    size.seconds.append(median(known))
+
+
+def again(scratch: Path, size: Size) -> float:
+    """Seconds of a sync from nothing into one more home."""
     progress(f"{size.count:,} documents: from nothing again")
-    home, folder = scratch / f"home-{size.count}-again-{number}", scratch / f"files-{size.count}"
+    home, folder = scratch / f"home-again-{next(NUMBERS)}", scratch / f"files-{size.count}"
     homes.make(home)
     ran = watched([*homes.command(home, "sync", os.fspath(folder), "-q", "--json"), *homes.FIVE_CHUNKS])
     _require(ran, size.count, size.count * homes.SECTIONS)
-    size.seconds.append(ran.seconds)
+    return ran.seconds
 
 
 def _require(ran: Watched, documents: int, embedded: int) -> None:
@@ -174,8 +182,8 @@ def _require(ran: Watched, documents: int, embedded: int) -> None:
         raise SystemExit(f"{documents} documents of {embedded} passages were to be done, and so many were: {done}")
 
 
-def start_up(scratch: Path) -> float:
-    """Seconds of a first sync of one file."""
+def start_up(scratch: Path, known: list[float]) -> None:
+    """Seconds of a first sync of one file, for one round more."""
     progress("start-up")
     folder = scratch / "files-one"
     homes.write(folder, range(1))
@@ -185,31 +193,23 @@ def start_up(scratch: Path) -> float:
         homes.make(home)
         return homes.sync(home, folder, *homes.FIVE_CHUNKS).seconds
 
-    return median(once() for _ in range(3))
+    known.append(median(once() for _ in range(SHORTS)))
 
 
-def start_again(scratch: Path, starts: list[float]) -> None:
-    starts.append(start_up(scratch))
-
-
-def growth(sizes: list[Size], starts: list[float]) -> float:
-    """The median of the rounds' slopes: the largest size takes minutes, in which the machine may become slower."""
-    rounds = zip(starts, *(size.seconds for size in sizes), strict=True)
-    counts = [size.count for size in sizes]
-    return median(
-        slope([(n, beyond(each, start)) for n, each in zip(counts, found, strict=True)]) for start, *found in rounds
-    )
+def slopes(sizes: list[Size], starts: list[float]) -> dict[str, list[float]]:
+    """Of log time over log size, from each size to the next, round by round."""
+    return {
+        f"{small.count:,} to {large.count:,}": [
+            log(beyond(more, start) / beyond(less, start)) / log(large.count / small.count)
+            for start, less, more in zip(starts, small.seconds, large.seconds, strict=True)
+        ]
+        for small, large in pairwise(sizes)
+    }
 
 
 def beyond(seconds: float, start: float) -> float:
     """Without start-up."""
     return max(seconds - start, 1e-9)
-
-
-def slope(points: list[tuple[float, float]]) -> float:
-    """Of the steepest step from one size to the next, both by their logarithms."""
-    steps = pairwise(points)
-    return max(log(more / less) / log(large / small) for (small, less), (large, more) in steps)
 
 
 # ---- no change -------------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def figures(sizes: list[Size], starts: list[float], tiny: tuple[list[float], lis
     small = next((size for size in sizes if size.count >= OVERHEAD_FILES), sizes[0])
     before = max(small.cold.peak_bytes, small.replacing.peak_bytes)
     after = max(large.cold.peak_bytes, large.replacing.peak_bytes)
-    steepness = growth(sizes, starts)
+    steepness = max(median(each) for each in slopes(sizes, starts).values())
     span = f"{sizes[0].count:,} to {large.count:,} documents"
     tiny_files = f"engine overhead, {OVERHEAD_FILES:,} tiny files"
     return [
@@ -316,12 +316,13 @@ def figures(sizes: list[Size], starts: list[float], tiny: tuple[list[float], lis
     ]
 
 
-def page(sizes: list[Size], start: float) -> str:
+def page(sizes: list[Size], starts: list[float]) -> str:
     rows = [
         "| documents | from nothing | a document, beyond start-up | memory | replaced | a document | memory |"
         " no change | a file | ÷ scandir + stat | ÷ git status |",
         f"{'|---' * 11}|",
     ]
+    start = median(starts)
     for size in sizes:
         each = beyond(median(size.seconds), start) / size.count * 1e3
         again = beyond(size.replacing.seconds, start) / size.replaced * 1e3
@@ -341,12 +342,17 @@ def page(sizes: list[Size], start: float) -> str:
             git,
         )
         rows.append(f"| {' | '.join(cells)} |")
+    steps = "; ".join(
+        f"from {name} {', '.join(f'{each:.2f}' for each in found)}" for name, found in slopes(sizes, starts).items()
+    )
     return "\n".join(
         [
             *rows,
             "",
             f"Documents of {homes.SECTIONS} passages, embedder `hashing` in 384 dimensions. Start-up is a sync of one"
             f" file, {start:.1f} s. Memory is the most that the engine's process had resident; workers are not in it.",
+            "",
+            f"Slopes of the rounds: {steps}.",
             "",
         ]
     )
@@ -355,17 +361,21 @@ def page(sizes: list[Size], start: float) -> str:
 def measure(scratch: Path, counts: list[int], rounds: int, *, times: int) -> Report:
     """``times``: first syncs of each."""
     tiny = overhead(scratch, OVERHEAD_FILES, times)
-    starts = [start_up(scratch)]
-    sizes = [size_of(scratch, count, rounds) for count in counts]
+    starts: list[float] = []
+    start_up(scratch, starts)
+    sizes = []
+    for count in counts:
+        sizes.append(size_of(scratch, count, rounds))
+        from_nothing(scratch, sizes[-1], [sizes[-1].cold.seconds])
     for number in range(1, times):
-        up: list[Callable[[], None]] = [partial(start_again, scratch, starts)]
-        up += [partial(again, scratch, size, number) for size in sizes]
+        up: list[Callable[[], None]] = [partial(start_up, scratch, starts)]
+        up += [partial(from_nothing, scratch, size, []) for size in sizes]
         for call in up[::-1] if number % 2 else up:
             call()
     start = median(starts)
     report = Report("Scale", "python benchmarks/scale.py", versions={name: version(name) for name in PACKAGES})
     report.figures = figures(sizes, starts, tiny)
-    report.page = page(sizes, start)
+    report.page = page(sizes, starts)
     milliseconds = [(float(each.count), beyond(median(each.seconds), start) / each.count * 1e3) for each in sizes]
     report.plots["growth"] = line_chart(
         "Time a document", "documents", "ms a document", {"from nothing": milliseconds}, log=True
