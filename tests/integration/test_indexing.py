@@ -17,7 +17,7 @@ from docmill.domain import identity
 from docmill.domain.contracts import ModelInfo
 from docmill.domain.documents import Chunk
 from docmill.service import databases
-from docmill.stores import compacting, indexing, reading
+from docmill.stores import compacting, database_folders, indexing, reading
 from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope
 from docmill.stores.schemas import StoredDocument
 from docmill.stores.vectors import VectorStore
@@ -235,7 +235,7 @@ def test_small_windows_leave_few_files_and_versions(tmp_path: Path, monkeypatch:
     for edition in range(300):
         window(store, edition)
         store.finish(vector_rows=1_000)
-        files.append(reading.size_and_files(store.folder)[1])
+        files.append(database_folders.size_and_files(store.folder)[1])
     assert max(files) < 800
     assert max(files[200:]) <= max(files[:200]) + 50  # and they do not grow
     for name in (CHUNKS, DOCUMENTS):

@@ -15,8 +15,8 @@ from docmill.service.holding import find_holder
 from docmill.service.inputs import PRIORITIES, local_instant, one_of, utc, within
 from docmill.settings import Settings, find_home
 from docmill.stores import outcome_queries
+from docmill.stores.database_folders import databases
 from docmill.stores.queries import OF_BATCH, Row, reading
-from docmill.stores.reading import databases
 
 if TYPE_CHECKING:
     from docmill.domain.planning import PlannedGroup

@@ -22,7 +22,7 @@ from docmill.service.references import LAST_GROUPS
 from docmill.service.removing import remove_leaving
 from docmill.service.strays import find_strays
 from docmill.settings import Settings, find_home
-from docmill.stores import reading as databases
+from docmill.stores import database_folders
 from docmill.stores.queries import Queries, Row, reading
 from docmill.stores.state import catalogue, pruning, strays
 from docmill.stores.state.database import Transaction
@@ -166,7 +166,7 @@ def _unknown(home: Path, queries: Queries) -> dict[str, list[Orphan]]:
     found: dict[str, list[Orphan]] = {}
     for row in queries.rows("SELECT name FROM database ORDER BY name"):
         name, leaving = row["name"], _on_their_way(queries, row["name"])
-        if name in databases.databases(home):
+        if name in database_folders.databases(home):
             found[name] = [
                 Orphan(document_id=key, uri=each.uri, source=each.source, why=f"nothing but database {name} knows it")
                 for key, each in find_strays(home, queries, name).items()

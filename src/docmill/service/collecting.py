@@ -23,7 +23,7 @@ from docmill.service.references import References
 from docmill.service.removing import open_store, remove_here
 from docmill.service.strays import find_strays
 from docmill.settings import Settings, find_home
-from docmill.stores import reading
+from docmill.stores import database_folders
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.downloads import DownloadStore, unreferenced
 from docmill.stores.embedding_cache import EmbeddingCache
@@ -129,7 +129,7 @@ def _unfinished(home: Path, *, dry_run: bool) -> Collected:
 
 def _rows(home: Path, queries: Queries, kept_for: list[str], *, dry_run: bool) -> tuple[Collected, list[str]]:
     """Rows of documents that do not belong there, by the marks; and databases that nobody knows."""
-    known, names = _known(queries), reading.databases(home)
+    known, names = _known(queries), database_folders.databases(home)
     folders = sorted(each.name for each in (home / "lancedb").glob("*") if each.is_dir())
     count = 0
     for name in sorted(known.intersection(names)):
@@ -157,7 +157,7 @@ def _placements(home: Path, state: State, kept_for: list[str], *, dry_run: bool)
 
 def _vacuum(home: Path, queries: Queries, kept_for: list[str], vector_rows: int) -> None:
     """Versions of the databases that no reader can still hold."""
-    for name in sorted(_known(queries).intersection(reading.databases(home))):
+    for name in sorted(_known(queries).intersection(database_folders.databases(home))):
         with _in_spite_of_faults(name, kept_for):
             open_store(home, name).vacuum(vector_rows=vector_rows)
 

@@ -27,9 +27,10 @@ from docmill.domain.results import (
 from docmill.domain.sizes import human_size
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
-from docmill.stores import indexing, reading
+from docmill.stores import database_folders, indexing, reading
+from docmill.stores.database_folders import size_and_files, size_bytes
 from docmill.stores.queries import reading as reading_state
-from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope, size_and_files, size_bytes
+from docmill.stores.reading import CHUNKS, DOCUMENTS, Database, Scope
 
 if TYPE_CHECKING:
     from docmill.stores.vectors import VectorStore
@@ -42,7 +43,7 @@ _KNOWN = (
 
 def list_databases(settings: Settings, *, limit: int, offset: int) -> DatabaseList:
     home = find_home(settings)
-    names = reading.databases(home)
+    names = database_folders.databases(home)
     with reading_state(home) as queries:
         known = {row["name"]: row for row in queries.rows(_KNOWN)}
     summaries = []

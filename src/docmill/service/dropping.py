@@ -19,11 +19,12 @@ from docmill.errors import DatabaseNotFound, StorageError
 from docmill.service.controlling import writing
 from docmill.service.engines import exclusively
 from docmill.settings import Settings, find_home
-from docmill.stores import reading
+from docmill.stores import database_folders
+from docmill.stores.database_folders import size_bytes
 from docmill.stores.faults import storage_error
 from docmill.stores.queries import Queries
 from docmill.stores.queries import reading as reading_state
-from docmill.stores.reading import CHUNKS, DOCUMENTS, SETTINGS, size_bytes
+from docmill.stores.reading import CHUNKS, DOCUMENTS, SETTINGS
 from docmill.stores.state import settling
 
 _LEFTOVER = "dropped-"
@@ -75,7 +76,7 @@ def _remove(home: Path, database: str) -> None:
 
 def _require(home: Path, database: str) -> None:
     """Docmill's own, by its looks or by the state: one may be half made, or its folder gone by other means."""
-    if os.sep not in database and database in reading.databases(home):
+    if os.sep not in database and database in database_folders.databases(home):
         return
     with reading_state(home) as queries:
         known = "SELECT name FROM database UNION SELECT database FROM placement"

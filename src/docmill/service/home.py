@@ -12,7 +12,7 @@ from pathlib import Path
 from docmill.domain.results import InitResult
 from docmill.errors import StorageError
 from docmill.settings import HOME_NAME, Settings
-from docmill.stores import filesystem, reading
+from docmill.stores import database_folders, filesystem
 from docmill.stores.faults import storage_error
 
 FOLDERS = ("artifacts", "lancedb", "logs", "workflows", "param-sets")
@@ -109,7 +109,7 @@ def _set_aside(home: Path) -> Path | None:
     Artifacts and cached vectors are named by their content; they stay, and nothing is embedded again.
     """
     old = home / "lancedb"
-    if not reading.databases(home):
+    if not database_folders.databases(home):
         return None
     aside = free_name(home / "lancedb.old")
     old.rename(aside)

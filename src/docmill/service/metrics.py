@@ -21,8 +21,8 @@ from docmill.service import shapes
 from docmill.service.holding import find_holder
 from docmill.settings import Settings, find_home
 from docmill.stores import census, outcome_queries, outputs, schema_version
+from docmill.stores.database_folders import databases, size_bytes
 from docmill.stores.queries import Queries, Row, reading
-from docmill.stores.reading import databases, size_bytes
 
 _BATCH = ("created", "scheduled", "running", "paused", "completed", "failed", "cancelled")
 _DELIVERY = ("pending", "delivered", "failed")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from docmill.domain.events import MessageEvent, Reporter
+from docmill.stores.database_folders import is_published, is_whole
 from docmill.stores.queries import reading
-from docmill.stores.reading import is_published, is_whole
 
 
 def is_lost(home: Path, database: str) -> bool:

@@ -20,7 +20,7 @@ from docmill.domain.results import AlsoIn, Hit, Neighbour, SearchResult
 from docmill.errors import DefinitionError, NotFoundError
 from docmill.service import filtering
 from docmill.settings import Settings, find_home
-from docmill.stores import reading
+from docmill.stores import database_folders, reading
 from docmill.stores.queries import reading as reading_state
 from docmill.stores.reading import CHUNKS, POOL, Database, Scope
 
@@ -53,7 +53,7 @@ def opened(settings: Settings, database: str, put: Question) -> Searcher:
     if put.filter is not None:
         filter_grammar.parse(put.filter)
     home = find_home(settings)
-    if not reading.databases(home):
+    if not database_folders.databases(home):
         raise NotFoundError("nothing has been stored in this home yet", hint="docmill sync FOLDER")
     return Searcher(home, database, model=put.mode != "fts")
 

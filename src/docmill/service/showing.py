@@ -12,7 +12,7 @@ from docmill.domain.rejoining import lies_in, rejoined
 from docmill.domain.results import DocumentText, Neighbour, PassageShown, PassageSpan, VectorShown
 from docmill.errors import DatabaseNotFound, DocumentNotFound, NotFoundError, UsageError
 from docmill.settings import Settings, find_home
-from docmill.stores import document_queries, reading
+from docmill.stores import database_folders, document_queries, reading
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.queries import Queries
 from docmill.stores.queries import reading as reading_state
@@ -52,7 +52,7 @@ def show(
     UsageError where several passages or documents begin so, or several sources have the URI.
     """
     home = find_home(settings)
-    if database is not None and database not in reading.databases(home):
+    if database is not None and database not in database_folders.databases(home):
         raise DatabaseNotFound(f"no database {database!r} in this home", database=database)
     with reading_state(home) as queries, queries.snapshot():
         row = _document(queries, named, source)
@@ -62,7 +62,7 @@ def show(
         if not _ID.fullmatch(wanted):
             raise _nothing(named)
         documents = _documents_beginning(queries, wanted, source)
-        places = [database] if database is not None else _in_order(reading.databases(home))
+        places = [database] if database is not None else _in_order(database_folders.databases(home))
         passages = _passages_beginning(home, places, wanted, source) if len(documents) < 2 else []
         if len(documents) + len({each.chunk_id for each in passages}) > 1:
             raise _several(named, documents, passages)

@@ -36,7 +36,7 @@ from docmill.service import shapes
 from docmill.service.passage_lengths import Passages, read_passages
 from docmill.service.targets import Target, find_target
 from docmill.settings import Settings, find_home
-from docmill.stores import reading, summary_queries
+from docmill.stores import database_folders, reading, summary_queries
 from docmill.stores.queries import OF_BATCH, Queries, Row
 from docmill.stores.queries import reading as reading_state
 
@@ -63,7 +63,7 @@ def summary(settings: Settings, batch: str | None, *, run_group: int | None = No
         database_bytes = 0
         if database is not None:
             share = sum(placed.values()) / max(summary_queries.chunks_of(queries, database.name), 1)
-            database_bytes = round(reading.size_bytes(database.folder) * share)
+            database_bytes = round(database_folders.size_bytes(database.folder) * share)
         return _Summary(queries, target.batch, group, placed, passages, database_bytes).result()
 
 

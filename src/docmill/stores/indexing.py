@@ -13,7 +13,6 @@ partitions nearest to a question may hold nothing that the filter lets through.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from docmill import failpoints
@@ -105,6 +104,8 @@ def _missing(chunks: Any, vector_rows: int) -> list[str]:
 
 def _create(chunks: Any, columns: Sequence[str]) -> None:
     """All at the same time: each keeps one core busy for most of its time."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from lancedb.index import FTS, IvfSq
 
     def create(column: str) -> None:

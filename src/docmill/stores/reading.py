@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from docmill.domain.filters import Condition, quoted
 from docmill.errors import DatabaseNotFound, NotAllowedError, StorageError
 from docmill.stores import indexing, lance
+from docmill.stores.database_folders import PUBLISHED
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PUBLISHED = "published"
 RRF_K = 60  # Cormack, Clarke and Büttcher, 2009: reciprocal rank fusion, with the constant of the paper
 POOL = 60  # candidates that each side gives to the fusion
 
@@ -185,43 +185,6 @@ def require_model(stored: dict[str, str], fingerprint: str, database: str) -> No
         )
 
 
-def databases(home: Path) -> list[str]:
-    """Names of the databases of a home. Looks at folders only."""
-    folder = home / "lancedb"
-    if not folder.is_dir():
-        return []
-    found = (each for each in folder.iterdir() if not each.name.startswith("."))
-    return sorted(each.name for each in found if (each / f"{SETTINGS}.lance").is_dir())
-
-
-def is_whole(home: Path, name: str) -> bool:
-    """Whether all tables of a database have their folders. Looks at folders only."""
-    return all((home / "lancedb" / name / f"{table}.lance").is_dir() for table in (SETTINGS, DOCUMENTS, CHUNKS))
-
-
-def is_published(home: Path, name: str) -> bool:
-    """Whether readers have been sent to a version of each table that holds documents. Looks at files only."""
-    tables = (home / "lancedb" / name / f"{table}.lance" for table in (DOCUMENTS, CHUNKS))
-    return all((table / "_refs" / "tags" / f"{PUBLISHED}.json").is_file() for table in tables)
-
-
-def size_and_files(folder: Path) -> tuple[int, int]:
-    """Bytes and number of all files below; files that vanish meanwhile count nothing."""
-    total = files = 0
-    for path, _folders, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - called for thousands of files
-            except FileNotFoundError:
-                continue
-            files += 1
-    return total, files
-
-
-def size_bytes(folder: Path) -> int:
-    return size_and_files(folder)[0]
-
-
 __all__ = [
     "CHUNKS",
     "DOCUMENTS",
@@ -229,16 +192,11 @@ __all__ = [
     "SETTINGS",
     "Database",
     "Scope",
-    "databases",
     "fuse",
-    "is_published",
-    "is_whole",
     "metadata_values",
     "neighbours",
     "require_model",
     "rows_of",
-    "size_and_files",
-    "size_bytes",
     "text_hits",
     "vector_hits",
 ]

@@ -18,10 +18,10 @@ from docmill import __version__, failpoints
 from docmill.domain.contracts import ModelInfo
 from docmill.errors import ModelMismatch, StorageError
 from docmill.stores import checksums, compacting, indexing, lance, schemas
+from docmill.stores.database_folders import PUBLISHED
 from docmill.stores.faults import storage_error
 from docmill.stores.schemas import CHUNKS, DOCUMENTS, SETTINGS, StoredDocument
 
-PUBLISHED = "published"
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 
 

@@ -25,7 +25,7 @@ from docmill.models import store
 from docmill.models.catalog import find_known
 from docmill.service.holding import describe, find_holder
 from docmill.stores import filesystem, schema_version
-from docmill.stores.reading import is_published, is_whole
+from docmill.stores.database_folders import is_published, is_whole
 
 _LITTLE, _TOO_LITTLE = 1024**3, 100 * 1024**2
 _FEW_INODES = 10_000

@@ -22,7 +22,7 @@ from docmill.errors import StorageError
 from docmill.service import sources
 from docmill.service.home import begin_anew, free_name
 from docmill.service.verify.refilling import refill
-from docmill.stores import reading
+from docmill.stores import database_folders
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 from docmill.stores.state import State, settling, sources_copy
@@ -79,7 +79,7 @@ def _set_state_aside(home: Path) -> list[Path]:
 def _keep_vectors(home: Path, reporter: Reporter) -> None:
     cache = EmbeddingCache(home)
     try:
-        for name in reading.databases(home):
+        for name in database_folders.databases(home):
             try:
                 refill(home, cache, name)
             except StorageError as error:

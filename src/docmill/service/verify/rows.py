@@ -18,7 +18,7 @@ from docmill.service.recovery import is_lost
 from docmill.service.verify import vectors
 from docmill.service.verify.diagnosis import Diagnosis
 from docmill.service.verify.expected import Expected, Settled, is_id
-from docmill.stores import checksums, indexing, lance, reading
+from docmill.stores import checksums, database_folders, indexing, lance
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.cached_vectors import CachedVectors
 from docmill.stores.faults import require_machine
@@ -55,7 +55,7 @@ def check_databases(home: Path, expected: Expected, again: Callable[[], Expected
             found.rebuild.add(name)
         elif (home / "lancedb" / name).is_dir():
             _check(home, name, expected, again, found, how)
-    strangers = set(reading.databases(home)) - set(expected.databases)
+    strangers = set(database_folders.databases(home)) - set(expected.databases)
     for name in sorted(strangers - set(again().databases)) if strangers else ():
         found.add("DATABASE_ORPHANED", name, name)
         found.aside.add(name)
