@@ -155,7 +155,7 @@ def main() -> int:
                 keep(name, record)
     if given.page:
         write(kept())
-    sys.stdout.write(goals(found or kept()) + "\n")
+    sys.stdout.write(goals(kept() if given.page else found) + "\n")
     if len(found) < len(asked):
         return 2
     return int(any(figure["met"] is False for record in found.values() for figure in record["report"]["figures"]))
