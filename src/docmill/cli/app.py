@@ -132,12 +132,13 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Run docmill with these arguments and return its exit code. Prints; raises nothing."""
     from docmill.cli import boundary, completing
-    from docmill.cli.console import tolerate_names
+    from docmill.cli.console import replace_closed, tolerate_names
 
     if completing.VARIABLE in os.environ:
         return completing.answer(build, _named)
 
     privacy.keep_private()
+    replace_closed()
     tolerate_names(sys.stdout, sys.stderr)
     invocation = Invocation.guess(arguments)
     try:

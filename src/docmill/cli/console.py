@@ -7,7 +7,9 @@ themselves, so that ``[red]`` in a name stays ``[red]``.
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from docmill.domain.terminal import safe, safe_lines
@@ -43,6 +45,13 @@ def write_text(console: Console, parts: Iterable[RenderableType]) -> None:
     console.file.flush()
 
 
+def replace_closed() -> None:
+    """What the caller has closed of the three leads nowhere; and no file that is opened next gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest free number: its own
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
+
+
 def tolerate_names(*streams: TextIO) -> None:
     """A name that the terminal's encoding lacks is written with escapes instead of ending the program."""
     for stream in streams:
@@ -60,6 +69,7 @@ def _console(stream: TextIO, width: int | None) -> Console:
 
 __all__ = [
     "PIPE_WIDTH",
+    "replace_closed",
     "safe",
     "safe_lines",
     "stderr_console",
