@@ -72,6 +72,23 @@ def test_all_processes_can_be_started_before_there_is_work(make: Make) -> None:
     wait_for(lambda: len(pids(pool)) == 2)
 
 
+def test_one_that_is_only_starting_has_the_next_task(make: Make) -> None:
+    pool = make(3)
+    pool.warm(1)
+    first = pool.submit(1, time.sleep, 60)
+    assert len(pool._threads) == 1
+    second = pool.submit(2, time.sleep, 60)
+    assert len(pool._threads) == 2, "the first one is spoken for"
+    wait_for(lambda: first.running() and second.running())
+
+
+def test_after_many_tasks_all_processes_are_free(make: Make) -> None:
+    pool = make(2)
+    done = [pool.submit(number, os.getpid) for number in range(20)]
+    assert {future.result(60) for future in done} <= pids(pool)
+    wait_for(lambda: (pool._free, pool._behind) == (2, 0))
+
+
 def test_what_a_task_raises_comes_back_with_where_it_did(make: Make) -> None:
     future = make().submit(1, int, "seven")
     with pytest.raises(ValueError, match="seven") as caught:

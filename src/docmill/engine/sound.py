@@ -56,7 +56,7 @@ def _is_step(step: Any, name: str, work: Asked) -> bool:
         and type(step.reused) is bool
         and _is_record(step.meta)
         and _is_ref(step.ref, key)
-        and _is_ref(step.assets, assets_key(key))
+        and (step.assets is None or _is_ref(step.assets, assets_key(key)))
     )
 
 

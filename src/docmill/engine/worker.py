@@ -190,7 +190,7 @@ class _Leg:
         self.plan = plan
         self.job = job
         self.artifacts = _artifacts(job.home)
-        self.path = Path(job.path)
+        self.name = posixpath.basename(job.path)
         self.held: HeldFile | None = None
         self.done: list[StepOutcome] = []
         self.file_type: Any = None
@@ -222,7 +222,7 @@ class _Leg:
             from docmill.steps.validate import unreadable
 
             try:
-                self.held = HeldFile(self.path)
+                self.held = HeldFile(self.job.path)
             except OSError as error:
                 raise unreadable(error) from error
         return self.held
@@ -230,7 +230,7 @@ class _Leg:
     def _validate(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
         from docmill.steps.validate import validate
 
-        self.file_type = validate(self._file(), self.path.name, self.job.content_hash, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
+        self.file_type = validate(self._file(), self.name, self.job.content_hash, step.params)  # type: ignore[arg-type] # the planner pairs each type with its params
         return False, None, {"type": self.file_type.name}
 
     def _parse(self, step: StepJob) -> tuple[bool, ArtifactRef | None, dict[str, Any]]:
@@ -247,9 +247,9 @@ class _Leg:
         assert isinstance(params, ParseParams)
         if self.file_type is None:  # a workflow without a validate step
             hold_to(file, job.content_hash)
-        file_type = self.file_type or detect(file.path, name=self.path.name)
+        file_type = self.file_type or detect(file.path, name=self.name)
         keeper = HomeKeeper(
-            Path(job.home), params, size_bytes=job.size_bytes, depth=job.depth, expanded_bytes=job.expanded_bytes
+            self.artifacts.home, params, size_bytes=job.size_bytes, depth=job.depth, expanded_bytes=job.expanded_bytes
         )
         deadline, name = Deadline(params.max_seconds), posixpath.basename(job.uri)
         source = SourceFile(file.path, file_type.name, job.size_bytes, name, job.depth, deadline, keeper)

@@ -57,16 +57,20 @@ class Workers:
         self._done = done
         self._printed = printed
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
+        self._hands = threading.Lock()
+        self._free = 0  # threads that no task counts on, also those whose process is only starting
+        self._behind = 0  # tasks that wait until a thread is done with another
         self._workers: set[WorkerProcess] = set()
         self._stopped = False
         atexit.register(self.stop)
 
     def warm(self, most: int | None = None) -> None:
         """Start all processes now, or so many of them."""
-        while len(self._threads) < min(most or self._most, self._most):
-            self._hire()
+        with self._hands:
+            while len(self._threads) < min(most or self._most, self._most):
+                self._hire()
+                self._free += 1
 
     def submit(self, tag: Any, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Future[Any]:
         """Run a task in the next process that is free; the future ends with what the function returns or raises.
@@ -78,8 +82,13 @@ class Workers:
         task = _Task(tag, function, args, timeout, self._kill)
         task.add_done_callback(lambda future: self._done(tag, future))
         self._tasks.put(task)
-        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
-            self._hire()
+        with self._hands:
+            if self._free:
+                self._free -= 1
+            elif len(self._threads) < self._most:
+                self._hire()
+            else:
+                self._behind += 1
         return task
 
     def stop(self) -> None:
@@ -146,15 +155,13 @@ class Workers:
         return text
 
     def _taken(self) -> Iterator[_Task]:
-        while True:
-            try:
-                task = self._tasks.get_nowait()
-            except Empty:
-                self._idle.release()
-                task = self._tasks.get()
-            if task is None:
-                return
+        while (task := self._tasks.get()) is not None:
             yield task
+            with self._hands:
+                if self._behind:
+                    self._behind -= 1
+                else:
+                    self._free += 1
 
     def _begin(self) -> WorkerProcess:
         """Start a process and wait until it is ready."""

@@ -18,15 +18,16 @@ from docmill.sources import digests
 class HeldFile:
     """``path`` is what parsers open; it says nothing of the file's name. Raises OSError where it cannot be opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         # Without O_NONBLOCK a pipe that took the file's place would be waited for, for ever.
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             os.close(self._descriptor)
             raise FileNotFoundError(f"{path} is no regular file any more")
-        self._given = path
         self._found = self._look()
-        self.path = _path_of(self._descriptor) or path
+        held = _path_of(self._descriptor)
+        self._given = None if held else path
+        self.path = Path(held or path)
 
     @property
     def size_bytes(self) -> int:
@@ -40,10 +41,10 @@ class HeldFile:
         """Whether nobody has written into it since it was opened, and its path led to it where parsers used that."""
         if self._look() != self._found:
             return False
-        if self.path is not self._given:
+        if self._given is None:
             return True
         try:
-            return _identity(self._given.stat()) == self._found
+            return _identity(Path(self._given).stat()) == self._found
         except OSError:
             return False
 
@@ -59,14 +60,14 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _path_of(descriptor: int) -> Path | None:
+def _path_of(descriptor: int) -> str | None:
     """The open file's place in /proc, which holds for programs that a parser runs too; None where there is none.
 
     /dev/fd will not do: on other systems all who open it share one position in the file.
     """
-    path = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    path = f"/proc/{os.getpid()}/fd/{descriptor}"
     try:
-        same = os.path.samestat(path.stat(), os.fstat(descriptor))
+        same = os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - for each document
     except OSError:
         return None
     return path if same else None

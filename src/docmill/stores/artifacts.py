@@ -30,6 +30,7 @@ _SHORT_WINDOW, _SHORT_MEMORY = 12, 6  # as zlib counts them: a window of 4096 by
 
 class ArtifactStore:
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.folder = home / "artifacts"
 
     def path(self, step_key: str) -> Path:
