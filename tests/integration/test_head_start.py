@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conftest import Mill, children_of, is_alive, wait_for
 from docmill.engine.head_start import HeadStart
 from docmill.engine.lock import EngineLock
-from docmill.engine.pools import Executor, Pools
+from docmill.engine.pools import Pools
 from docmill.errors import NotAllowedError
 
 HOLE_BYTES = 64 * 1024**3  # a sparse file that takes a minute to hash
@@ -81,44 +80,6 @@ def test_none_start_where_another_engine_is_at_work(mill: Mill) -> None:
         assert lock.acquire()
         head_start.found()
         assert head_start.take() is None
-
-
-def test_the_model_is_loaded_before_the_engine_begins(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[list[str]] = []
-    take = HeadStart.take
-
-    def taken(self: HeadStart) -> Pools | None:
-        pools = take(self)
-        begun.extend([list(pools._pools)] if pools is not None else [])
-        return pools
-
-    monkeypatch.setattr(HeadStart, "take", taken)
-    mill.write_many(3)
-    assert mill.sync().documents.completed == 3
-    mill.write("note-001.md", "# Another\n\nAltogether another text.\n")
-    assert mill.sync().documents.completed == 1
-    many, one = begun
-    assert many[0] == one[0] == "documents"
-    assert [name.split()[0] for name in (*many[1:], *one[1:])] == ["hashing", "hashing"]
-    assert (many[1].split()[-1], one[1].split()[-1]) == (str(mill.settings.embed_workers), "1")
-
-
-def test_no_model_is_loaded_for_a_file_that_was_only_renamed(mill: Mill, started: list[Pools]) -> None:
-    mill.write_many(3)
-    mill.sync()
-    started.clear()
-    (mill.folder / "note-001.md").rename(mill.folder / "renamed.md")
-    kinds: list[str] = []
-    embedder = Pools.embedder
-
-    def asked(self: Pools, *args: Any) -> Executor:
-        kinds.append("embedder")
-        return embedder(self, *args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pools, "embedder", asked)
-        assert mill.sync().scan.renamed == 1
-    assert kinds == []
 
 
 def test_ctrl_c_while_a_folder_is_looked_at_leaves_nothing_behind(mill: Mill) -> None:

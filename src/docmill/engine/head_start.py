@@ -1,5 +1,4 @@
-"""Workers that start while folders are still looked at: one imports for half a second before it reads its first file,
-and loads its model as long before it embeds its first text.
+"""Document workers that start while folders are still looked at: one imports for half a second before it reads a file.
 
 Only once there is a file to read, and where no other engine is at work, as that one would read it with its own.
 """
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 from docmill.settings import Settings
 
 if TYPE_CHECKING:
-    from docmill.engine.pipelines import CompiledPipeline
     from docmill.engine.pools import Pools
 
 
@@ -49,11 +47,6 @@ class HeadStart:
                 return
             self._pools = Pools(self._home, self._settings)
         self._pools.documents().warm(self._found)
-
-    def texts(self, pipeline: CompiledPipeline, documents: int) -> None:
-        """What so many of the files say is to be embedded, by this pipeline's model."""
-        if self._pools is not None and documents:
-            self._pools.embedder(pipeline, self._pools.embed_workers(documents)).warm()
 
     def stop(self) -> None:
         """End the workers, as no engine will take them."""

@@ -21,7 +21,6 @@ from docmill.engine.workers import Workers
 from docmill.settings import Settings
 
 THREADS = 1  # of an embed worker: one thread a process and a process a core use the cores best
-FEW = 2  # documents
 LEGS_PER_WORKER = 5_000  # a worker is replaced then, or once its memory has grown: libraries leak
 
 
@@ -72,13 +71,8 @@ class Pools:
             self._pools["solo"] = self._document_pool(1, recycle=1)
         return self._pools["solo"]
 
-    def embed_workers(self, documents: int) -> int:
-        """How many are worth a model each."""
-        return self._settings.embed_workers if documents > FEW else 1
-
-    def embedder(self, pipeline: CompiledPipeline, workers: int) -> Executor:
-        """So many workers that hold the pipeline's model, loaded as they start."""
-        name = f"{pipeline.embedder_key} {workers}"
+    def embedder(self, name: str, pipeline: CompiledPipeline, workers: int) -> Executor:
+        """Workers that hold the pipeline's model, loaded as they start."""
         if name not in self._pools:
             args = (os.getpid(), pipeline.embed.method, pipeline.embed_params, THREADS)
             self._pools[name] = Workers(workers, worker.start_embed_worker, args, done=self._done, printed=self.printed)

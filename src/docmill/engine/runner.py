@@ -342,10 +342,10 @@ class Runner:
         pipeline = group.pipeline
         name = pipeline.embedder_key
         if name not in self.embeds:
-            workers = self.pools.embed_workers(group.remaining)
+            workers = self.settings.embed_workers if group.remaining > 2 else 1
 
             def pool() -> Executor:
-                return self.pools.embedder(pipeline, workers)
+                return self.pools.embedder(name, pipeline, workers)
 
             self.embeds[name] = EmbedStage(
                 pipeline, self.ledger, self.cache, pool, workers=workers, ready=self._ready, failed=self.endings.failed

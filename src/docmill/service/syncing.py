@@ -210,7 +210,6 @@ def _look_and_begin(
         if not how.allow_mass_delete:
             refuse_mass_deletion(one)
         recover_lost_database(home, reporter, pipeline.database)
-        how.head_start.texts(pipeline, len(one.changes.new) + len(one.changes.changed))
         try:
             _begin(home, settings, pipeline, one, planned)
         except Overtaken:  # another shell was faster: what it wrote is known by now
