@@ -1,12 +1,12 @@
 """Runs the benchmarks of the table of goals, one after the other, and writes docs/benchmarks.md.
 
-    python benchmarks/all.py [--quick] [--only NAME ...] [--rounds N]
+    python benchmarks/all.py [--quick | --full] [--only NAME ...] [--rounds N]
 
 Each part is a command of its own. What it found is kept in benchmarks/results/NAME.json as soon as it is there, with
 the machine and the day, and the page is made of what is kept: so one part can be measured again alone. The part
-``quantisation`` runs only where it is named: what it measures changes with the quantiser alone. With --quick, which
-takes some minutes, the table is printed and nothing is written: its figures are rough. The exit status is 1 where a
-goal was missed, 2 where a part could not be measured.
+``quantisation`` runs only where it is named, or with --full: what it measures changes with the quantiser alone. --full
+also has more of ``throughput``. With --quick, which takes some minutes, the table is printed and nothing is written:
+its figures are rough. The exit status is 1 where a goal was missed, 2 where a part could not be measured.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ PACKAGES = ("docmill", "lancedb", "onnxruntime", "tokenizers", "pyarrow")
 MARKS = {None: "", True: "yes", False: "**no**"}
 
 
-def measure(name: str, folder: Path, *, quick: bool, rounds: int | None) -> dict[str, Any] | None:
+def measure(name: str, folder: Path, *, quick: bool, full: bool, rounds: int | None) -> dict[str, Any] | None:
     """One part, as benchmarks/results keeps it; None where it could not be measured."""
     out = folder / f"{name}.json"
     command = [sys.executable, os.fspath(HERE / f"{name}.py"), "--json", os.fspath(out)]
     command += ["--quick"] if quick else []
+    command += ["--full"] if full and name == "throughput" else []
     command += ["--folder", os.fspath(folder)] if name in SHARING else []
     command += ["--rounds", str(rounds)] if rounds and name in ROUNDED else []
     progress(f"== {name}")
@@ -140,14 +141,17 @@ def main() -> int:
     parser = arguments(__doc__)
     names = f"of {', '.join(PARTS)}; else {', '.join(UNASKED)}"
     parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=names)
+    parser.add_argument(
+        "--full", action="store_true", help="all parts, and of throughput a round more and peers as documented"
+    )
     parser.add_argument("--rounds", type=int, help="of what is compared; else what each part thinks best")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page from what is kept")
     given = parser.parse_args()
-    asked = () if given.page else tuple(given.only or UNASKED)
+    asked = () if given.page else tuple(given.only or (ORDER if given.full else UNASKED))
     with tempfile.TemporaryDirectory() as folder:
         found: dict[str, dict[str, Any]] = {}
         for name in sorted(asked, key=ORDER.index):
-            record = measure(name, Path(folder), quick=given.quick, rounds=given.rounds)
+            record = measure(name, Path(folder), quick=given.quick, full=given.full, rounds=given.rounds)
             if record is None:
                 continue
             found[name] = record

@@ -1,14 +1,15 @@
 """How fast a first sync embeds, against the model alone and against other pipelines; and what a change costs each.
 
-    python benchmarks/throughput.py [--quick] [--json FILE] [--rounds N] [--folder DIR]
+    python benchmarks/throughput.py [--quick | --full] [--json FILE] [--rounds N] [--folder DIR]
 
 DOCMILL_BENCH_DOCUMENTS names folders of real documents. Two sets are taken from them, each holding a document once:
 *mixed*, all formats taking turns, on which docmill is held against the model alone with the very texts that docmill
 embedded (limit.py); and *markdown*, which every pipeline can read, on which docmill is held against others (peers/).
 Everything is a command of its own, timed from start to exit; only the limit starts counting when its processes have
 loaded the model. Rounds are interleaved; figures are medians of each round's own ratio. Peak memory is of all processes
-together, looked at in the first round. Peers run in their best form, and those that are not far behind (comparing.py)
-once as their documentation has it, too. With --quick a sixth of the files is taken, once: it shows that all works.
+together, looked at in the first round. Peers run in their best form. With --full there is a round more, and those that
+are not far behind (comparing.py) run once as their documentation has it, too. With --quick a sixth of the files is
+taken, once: it shows that all works.
 """
 
 from __future__ import annotations
@@ -247,10 +248,11 @@ def _seconds(values: Iterable[float]) -> str:
 
 def main() -> int:
     parser = measuring.arguments(__doc__)
-    parser.add_argument("--rounds", type=int, help="3; with --quick 1")
+    parser.add_argument("--full", action="store_true", help="a round more, and peers as their documentation has it")
+    parser.add_argument("--rounds", type=int, help="2; with --full 3, with --quick 1")
     parser.add_argument("--folder", type=Path, help="where the scratch files go; else a temporary folder")
     given = parser.parse_args()
-    rounds, every = given.rounds or (1 if given.quick else 3), 6 if given.quick else 1
+    rounds, every = given.rounds or (1 if given.quick else 3 if given.full else 2), 6 if given.quick else 1
     real_documents.folders()
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         work = Path(scratch)
@@ -262,7 +264,7 @@ def main() -> int:
         measured = first_runs(folder, best, rounds)
         near = {one.pipeline.name for one in measured if len(one.first) == rounds}
         documented = [running.plain_script(work), *(documented for documented, _ in pairs)]
-        if not given.quick:
+        if given.full:
             measured += first_runs(folder, [each for each in documented if each.name in near], 1)
         changes(folder, [one for one in measured[: len(best)] if one.pipeline.name != "plain script"], rounds)
     mill, script, *peers = measured[: len(best)]
