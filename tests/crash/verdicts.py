@@ -110,7 +110,9 @@ def artifacts(home: Path, book: Book, expected: Book) -> list[str]:
 
 
 def _cache(book: Book, expected: Book) -> list[str]:
+    """What is stored has its vector there, so that nothing is embedded again when rows are to be made anew."""
     findings = [f"cache: {key.hex()} is nobody's text" for key in book.cached.keys() - expected.cached.keys()]
+    findings += [f"cache: no vector for {key.hex()}" for key in expected.cached.keys() - book.cached.keys()]
     same = book.cached.keys() & expected.cached.keys()
     return findings + [f"cache: another vector for {k.hex()}" for k in same if book.cached[k] != expected.cached[k]]
 

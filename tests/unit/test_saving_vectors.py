@@ -1,4 +1,4 @@
-"""The embed stage writes vectors into the cache every second, but so seldom that writing takes little time."""
+"""The embed stage writes vectors into the cache before a window needs them there, and every two seconds."""
 
 from __future__ import annotations
 
@@ -24,19 +24,16 @@ class Clock:
         return self.now
 
 
-class SlowCache:
-    """Takes so many seconds to write anything."""
+class Cache:
+    """Remembers what was written to it each time."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.seconds = 0.0
+    def __init__(self) -> None:
         self.saved: list[list[bytes]] = []
-        self._clock = clock
 
     def find(self, keys: list[bytes]) -> dict[bytes, bytes]:
         return {key: VECTOR for part in self.saved for key in part if key in keys}
 
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        self._clock.now += self.seconds
         self.saved.append([key for key, _vector in rows])
 
 
@@ -54,7 +51,7 @@ class Scene:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
         monkeypatch.setattr(embedding, "time", self.clock)
-        self.cache, self.executor = SlowCache(self.clock), Executor()
+        self.cache, self.executor = Cache(), Executor()
         self.ready: list[Any] = []
         model = SimpleNamespace(fingerprint="f" * 64, dimension=4, special_tokens=2)
         embed = SimpleNamespace(method="hashing", timeout_s=None)
@@ -98,28 +95,35 @@ class Scene:
         return len(self.cache.saved)
 
 
-def test_every_second_where_that_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_two_seconds_or_once_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
     scene.embed("one")
-    assert scene.tick(0.9) == 0
+    assert scene.tick(1.9) == 0
     assert scene.tick(0.2) == 1
     scene.embed("two")
-    assert scene.tick(0.9) == 1
-    assert scene.tick(0.2) == 2
-
-
-def test_more_seldom_where_it_takes_long_but_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = Scene(monkeypatch)
-    scene.cache.seconds = 0.2
-    scene.embed("one")
-    assert scene.tick(1.1) == 1
-    scene.embed("two")
-    assert scene.tick(3.9) == 1, "four seconds are twenty times as long as it took"
-    scene.cache.seconds = 60.0
-    assert scene.tick(0.2) == 2
+    scene.stage.save()
     scene.embed("three")
-    assert scene.tick(9.9) == 2
+    assert scene.tick(1.9) == 2, "the last time is what counts"
     assert scene.tick(0.2) == 3
+
+
+def test_nothing_is_written_where_there_is_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch)
+    scene.stage.save()
+    scene.embed("one")
+    scene.stage.save()
+    scene.stage.save()
+    assert len(scene.cache.saved) == scene.tick(9.0) == 1
+
+
+def test_of_many_none_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch)
+    monkeypatch.setattr(embedding, "_MOST_UNSAVED", 3)
+    for text in ("one", "two"):
+        scene.embed(text)
+    assert scene.tick(0.1) == 0
+    scene.embed("three")
+    assert scene.tick(0.1) == 1
 
 
 def test_what_is_not_written_yet_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,9 +28,7 @@ from docmill.stores.embedding_cache import EmbeddingCache
 
 MOST_TRIES = 3
 AHEAD = 64  # micro-batches handed out for each worker: none stands still while a window is stored
-_CACHE_SECONDS = 1.0  # vectors wait no longer than that to be saved,
-_SAVINGS = 20  # but so many times as long as it took to save the last ones: of many, it costs less to save more at once
-_MOST_CACHE_SECONDS = 10.0
+_CACHE_SECONDS = 2.0  # vectors wait for the window that has them, but no longer: it costs less to save many at once
 _MOST_UNSAVED = 10_000  # they are held in memory
 
 
@@ -62,7 +60,6 @@ class EmbedStage:
         self._fresh: dict[bytes, bytes] = {}  # not in the cache yet
         self._computed: dict[int, set[bytes]] = defaultdict(set)  # of groups that do not use the cache
         self._saved = time.monotonic()
-        self._saving = 0.0
         self._warmed = False
         self._in_flight: dict[Future[bytes], tuple[list[Text], int]] = {}
 
@@ -135,16 +132,14 @@ class EmbedStage:
 
     def save(self) -> None:
         """Write the new vectors into the cache."""
-        started = time.monotonic()
+        if not self._fresh:
+            return
         self._cache.add(self._fresh.items())
         self._fresh = {}
         self._saved = time.monotonic()
-        self._saving = self._saved - started
 
     def _save_is_due(self) -> bool:
-        waited = time.monotonic() - self._saved
-        long = min(max(_CACHE_SECONDS, _SAVINGS * self._saving), _MOST_CACHE_SECONDS)
-        return waited >= long or len(self._fresh) >= _MOST_UNSAVED
+        return time.monotonic() - self._saved >= _CACHE_SECONDS or len(self._fresh) >= _MOST_UNSAVED
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded, unless a worker

@@ -352,6 +352,10 @@ class Runner:
             )
         return self.embeds[name]
 
+    def _save(self) -> None:
+        for stage in self.embeds.values():
+            stage.save()
+
     def _ready(self, work: Work) -> None:
         self._store_stage(work.group).add(work)
 
@@ -365,6 +369,7 @@ class Runner:
                 vector_rows=self.settings.vector_index_rows,
                 printed=self.pools.printed,
                 warn=lambda text: self.reporter.emit(MessageEvent("warning", text)),
+                save=self._save,
                 stored=self.endings.stored,
                 outdated=self.endings.outdated,
             )
@@ -383,8 +388,7 @@ class Runner:
 
     def _close(self) -> None:
         with contextlib.suppress(StorageError):  # what was computed is kept, however the run ends
-            for stage in self.embeds.values():
-                stage.save()
+            self._save()
         self.pools.stop()
         recovery.sweep(self.home)  # what a worker that died, or was killed, had begun to write
         if self._importing.ident is not None:

@@ -1,6 +1,7 @@
 """The store stage: windows of whole documents into one database, as the crash protocol says.
 
-Marked in SQLite, replaced in LanceDB, synced, published, and only then settled in SQLite: in that order, always.
+Marked in SQLite, their vectors in the cache, replaced in LanceDB, synced, published, and only then settled in SQLite:
+in that order, always.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from docmill.stores.state.logs import log_group
 from docmill.stores.state.settling import Stored
 from docmill.stores.vectors import VectorStore
 
-WINDOW_CHUNKS = 4096
+WINDOW_CHUNKS = 8192
 WINDOW_SECONDS = 2.0
 
 
 class StoreStage:
-    """One database. ``stored`` is told of each document that is published, ``outdated`` of each that was not wanted."""
+    """One database. ``save`` writes new vectors into the cache: no row is published whose vector is not there.
+    ``stored`` is told of each document that is published, ``outdated`` of each that was not wanted.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class StoreStage:
         vector_rows: int,
         printed: Callable[[Any, str], None],
         warn: Callable[[str], None],
+        save: Callable[[], None],
         stored: Callable[[Work, str], None],
         outdated: Callable[[Work], None],
     ) -> None:
@@ -60,6 +64,7 @@ class StoreStage:
         self._vector_rows = vector_rows
         self._printed = printed
         self._warn = warn
+        self._save = save
         self._stored = stored
         self._outdated = outdated
         self._vectors: VectorStore | None = None
@@ -139,6 +144,7 @@ class StoreStage:
             self._ledger.flush(mark)
         for work in outdated:
             self._outdated(work)
+        self._save()
         documents = [_stored_document(work, self._model.dimension) for work in current]
         self._open().replace(documents, sorted({*stale, *gone}))
         self._wrote = True
