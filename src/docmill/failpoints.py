@@ -21,7 +21,7 @@ from pathlib import Path
 # Every one has two ends: ``NAME.before`` and ``NAME.after``.
 POINTS = frozenset(
     {
-        "artifact.rename",  # a whole temporary file becomes the artifact
+        "artifact.replace",  # a whole temporary file becomes one that is there already
         "artifact.write",
         "backup.snapshot",  # the home at one instant, as links and copies
         "backup.verify",

@@ -44,7 +44,6 @@ _STORING = {"store.mark": 2, "store.add": 3, "store.fsync": 3, "store.tag": 3, "
 POINTS: dict[str, dict[str, int]] = {
     "cold": {
         "artifact.write": 2,
-        "artifact.rename": 2,
         "cache.add": 1,
         "epoch.raise": 1,
         "group.finish": 1,

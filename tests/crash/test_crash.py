@@ -19,6 +19,7 @@ from docmill.failpoints import POINTS
 
 SEED = os.environ.get("CRASH_SEED", "7")
 OTHERS_TEST = {
+    "artifact.replace",
     *("backup.snapshot", "backup.verify", "backup.write", "drop.forget", "drop.remove"),
     *("delivery.settle", "gc.forget", "gc.remove", "migrate.backup", "migrate.commit"),
     *("restore.aside", "restore.place", "restore.unpack"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -129,7 +129,7 @@ def test_what_a_full_disk_says_and_what_the_next_call_makes_of_it(prepared: Prep
 @pytest.mark.parametrize(
     "point",
     [
-        "artifact.rename.before",
+        "artifact.write.after",
         "epoch.raise.before",
         "store.mark.before",
         "store.delete.before",
@@ -153,18 +153,51 @@ def test_a_disk_that_is_full_at_any_write(prepared: Prepared, monkeypatch: pytes
     require_sound(mill)
 
 
-def test_vectors_that_cannot_be_kept_are_stored_all_the_same(
+def test_rows_whose_vectors_cannot_be_cached_are_not_published_yet(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are written to cache.db when a run ends, or every second or so."""
     mill = prepared.fresh()
+    before = passages(mill)
     with monkeypatch.context() as patch:
         armed(patch, "cache.add.before=full")
-        with contextlib.suppress(StorageError):
+        with pytest.raises(StorageError, match="disk is full"):
             sync(mill)
+    assert [row for row in passages(mill) if row not in before] == []
     sync(mill)
     assert passages(mill) == prepared.expected
     require_sound(mill)
+
+
+@pytest.mark.parametrize("end", ["before", "after"])
+@pytest.mark.parametrize("blow", ["kill", "full"])
+def test_an_output_of_which_half_is_there_is_replaced(prepared: Prepared, tmp_path: Path, blow: str, end: str) -> None:
+    """As a worker leaves it that is killed while it writes."""
+    mill, fired = prepared.fresh(), tmp_path / "fired"
+    outputs = [path for path in (mill.home / "artifacts").glob("??/*") if path.is_file()]
+    for path in outputs:
+        os.truncate(path, path.stat().st_size // 2)
+    arguments = ["sync", str(mill.folder), *OPTIONS, "--set", "chunk.size=40"]
+    points = {"DOCMILL_FAILPOINTS": f"artifact.replace.{end}={blow}", "DOCMILL_FAILPOINTS_FIRED": str(fired)}
+    done = docmill(mill.home, *arguments, **points)
+    assert fired.exists() and outputs
+    assert done.returncode == (0 if blow == "kill" else 7), done.stderr
+    assert docmill(mill.home, *arguments).returncode == 0
+    parsed = mill.state("SELECT step_key, digest FROM artifact WHERE kind = 'parse'")
+    whole = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (mill.home / "artifacts").glob("??/*")
+    }
+    assert len(parsed) >= 5
+    assert [key for key, digest in parsed if whole[key] != digest and key in _current(mill)] == []
+    require_sound(mill)
+
+
+def _current(mill: Mill) -> set[str]:
+    """Keys of what the documents were last made of."""
+    sql = (
+        "SELECT s.step_key FROM run_step s JOIN run r ON r.id = s.run_id JOIN document d ON d.id = r.document_id"
+        " WHERE r.version = d.version AND r.run_group_id = (SELECT MAX(id) FROM run_group)"
+    )
+    return {key for (key,) in mill.state(sql)}
 
 
 def test_a_full_disk_while_a_database_is_made(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:

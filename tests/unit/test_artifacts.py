@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from docmill.errors import DamagedArtifact, StorageError
 from docmill.stores.artifacts import ArtifactStore
 from docmill.stores.embedding_cache import EmbeddingCache
 
-KEY = "ab" + "0" * 62
+KEY, OTHER = "ab" + "0" * 62, "ab" + "1" * 62
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -34,6 +36,32 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
     store.path(KEY).unlink()
     with pytest.raises(DamagedArtifact):
         store.read(ref)
+
+
+def test_what_is_there_is_replaced_whole(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    store.path(KEY).parent.mkdir(parents=True)
+    store.path(KEY).write_bytes(b"the first half of what a worker")
+    with store.path(KEY).open("rb") as reader:  # who has it open keeps what was there
+        ref = store.write(KEY, {"text": "whole"})
+        assert reader.read() == b"the first half of what a worker"
+    assert store.read(ref) == {"text": "whole"}
+    assert store.unfinished() == []
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = ArtifactStore(tmp_path)
+    kept = store.write(OTHER, {"text": "kept"})
+    monkeypatch.setattr("docmill.stores.artifacts.os.write", full)
+    for key in (KEY, OTHER):
+        with pytest.raises(StorageError, match="disk is full"):
+            store.write(key, {"text": "new"})
+    assert [path.name for path in store.files()] == [OTHER]
+    assert store.unfinished() == []
+    assert store.read(kept) == {"text": "kept"}
 
 
 def test_a_disk_that_refuses_is_a_storage_error(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Outputs of steps as files, named by step key. Written by workers, checked by their digest whenever they are read.
 
-A file is zlib-compressed JSON, or a zip of assets, under ``artifacts/<first two digits>/<key>``. It is written in
-``artifacts/new`` and appears by a rename, so it is whole or absent; after a power loss it may be torn all the same,
-which the digest tells.
-Which artifacts count is in state.db.
+A file is zlib-compressed JSON, or a zip of assets, under ``artifacts/<first two digits>/<key>``. Which artifacts count
+is in state.db, where their digests are: a file that nobody knows yet is written where it belongs, and one that is there
+already, as a worker died while it wrote it or as it is made anew, is written in ``artifacts/new`` and replaced by a
+rename. So what counts is whole; after a power loss it may be torn all the same, which the digest tells.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import posixpath
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,19 +44,26 @@ class ArtifactStore:
 
     def write_bytes(self, step_key: str, data: bytes) -> ArtifactRef:
         """Store ``data`` as it is."""
-        temporary = f"{self.folder}/new/{step_key}.{os.getpid()}.new"
+        path = f"{self.folder}/{step_key[:2]}/{step_key}"
         try:
             with failpoints.around("artifact.write"):
-                _write(temporary, data)
-            with failpoints.around("artifact.rename"):
-                _rename(temporary, f"{self.folder}/{step_key[:2]}/{step_key}")
+                try:
+                    _write(path, data)
+                except FileExistsError:
+                    self._replace(path, data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink(missing_ok=True)
             doing = f"an artifact cannot be written under {self.folder}"
             fault = storage_error(OSError(error.errno, error.strerror), doing)  # the temporary file's name helps nobody
             raise fault or StorageError(f"{doing}: {error.strerror}", hint="check the disk") from error
         return ArtifactRef(step_key, hashlib.sha256(data).hexdigest(), len(data))
+
+    def _replace(self, path: str, data: bytes) -> None:
+        temporary = f"{self.folder}/new/{posixpath.basename(path)}.{os.getpid()}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108 - see below
+        _write(temporary, data)
+        with failpoints.around("artifact.replace"):
+            os.replace(temporary, path)  # noqa: PTH105 - the same
 
     def read(self, ref: ArtifactRef) -> Any:
         """The content. Raises DamagedArtifact where the file is gone or its bytes are not those that were written."""
@@ -94,11 +102,13 @@ def _compressed(data: bytes) -> bytes:
     return short.compress(data) + short.flush()
 
 
-# Plain text and descriptors, and folders made only where they lack: two of these are written for each document.
+# Plain text and descriptors, and folders made only where they lack: two of these are written for each document. In a
+# folder that all share, to make a file and move it takes workers that wait for each other twice as long.
 
 
 def _write(path: str, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    """A new file. Raises FileExistsError; leaves none behind where it cannot be written."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)
     except FileNotFoundError:
@@ -108,13 +118,9 @@ def _write(path: str, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+        raise
     finally:
         os.close(descriptor)
-
-
-def _rename(path: str, to: str) -> None:
-    try:
-        os.replace(path, to)  # noqa: PTH105 - see above
-    except FileNotFoundError:
-        Path(to).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).replace(to)
