@@ -37,14 +37,15 @@ steps:
   - {name: store, type: store}
 """
 PROGRAM = """
+import atexit
 import sys
 from pathlib import Path
 from docmill.__main__ import main
+def note():
+    Path(sys.argv[0]).with_suffix(".status").write_text(Path("/proc/self/status").read_text())
 if __name__ == "__main__":
-    try:
-        main()
-    finally:
-        Path(sys.argv[0]).with_suffix(".status").write_text(Path("/proc/self/status").read_text())
+    atexit.register(note)
+    main()
 """
 
 
