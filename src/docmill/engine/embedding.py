@@ -28,7 +28,11 @@ from docmill.stores.embedding_cache import EmbeddingCache
 
 MOST_TRIES = 3
 AHEAD = 64  # micro-batches handed out for each worker: none stands still while a window is stored
-_CACHE_SECONDS = 2.0  # vectors wait for the window that has them, but no longer: it costs less to save many at once
+_CACHE_SECONDS = 1.0  # vectors wait no longer than that to be saved,
+_MANY, _MANY_SECONDS = (
+    1000,
+    2.0,
+)  # but where many come, for the window that has them: it costs less to save them at once
 _MOST_UNSAVED = 10_000  # they are held in memory
 
 
@@ -139,7 +143,8 @@ class EmbedStage:
         self._saved = time.monotonic()
 
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self._saved >= _CACHE_SECONDS or len(self._fresh) >= _MOST_UNSAVED
+        long = _CACHE_SECONDS if len(self._fresh) < _MANY else _MANY_SECONDS
+        return time.monotonic() - self._saved >= long or len(self._fresh) >= _MOST_UNSAVED
 
     def drop(self, group_id: int) -> list[Work]:
         """Take a group's unfinished documents out. Texts that nobody else waits for are not embedded, unless a worker
