@@ -15,7 +15,7 @@ help:
 	@echo "make fuzz   damaged files and random text against all that reads them; five minutes, or MINUTES=60"
 	@echo "make audit  ask the advisory database about the pinned dependencies; needs the network"
 	@echo "make lint   ruff, mypy --strict and the import layers"
-	@echo "make bench  speed, memory and scale against baselines, into docs/benchmarks.md; BENCH=quick: some minutes; BENCH=full"
+	@echo "make bench  speed, memory and scale against baselines, into docs/benchmarks.md; BENCH=quick: some minutes; BENCH=full: all of it"
 	@echo "make retrieval  chunk stability and retrieval quality (needs data sets, see benchmarks/README.md)"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   pin the dependencies anew, with hashes"
@@ -68,7 +68,7 @@ lint: install
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-# BENCH=quick takes some minutes and writes nothing; ONLY="scale startup" measures some parts
+# BENCH=quick takes some minutes and writes nothing, BENCH=full has more rounds; ONLY="scale startup" measures some parts
 bench: install
 	$(if $(filter-out quick full,$(BENCH)),$(error BENCH is quick or full, or left out))
 	@$(BIN)/python benchmarks/all.py $(addprefix --,$(filter quick full,$(BENCH))) $(addprefix --only ,$(ONLY))

@@ -157,9 +157,10 @@ def main() -> int:
             found[name] = record
             if not given.quick:
                 keep(name, record)
-    if given.page:
-        write(kept())
-    sys.stdout.write(goals(kept() if given.page else found) + "\n")
+        if given.page:
+            write(kept())
+        sys.stdout.write(goals(kept() if given.page else found) + "\n")
+        sys.stdout.flush()  # to remove what the folder holds takes minutes
     if len(found) < len(asked):
         return 2
     return int(any(figure["met"] is False for record in found.values() for figure in record["report"]["figures"]))

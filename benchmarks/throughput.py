@@ -262,9 +262,9 @@ def main() -> int:
         pairs, missing = running.peers(work, install=not given.quick)
         best = [running.docmill(work), running.plain_script(work, batched=True), *(best for _, best in pairs)]
         measured = first_runs(folder, best, rounds)
-        near = {one.pipeline.name for one in measured if len(one.first) == rounds}
-        documented = [running.plain_script(work), *(documented for documented, _ in pairs)]
         if given.full:
+            near = {one.pipeline.name for one in measured if len(one.first) == rounds}
+            documented = [running.plain_script(work), *(documented for documented, _ in pairs)]
             measured += first_runs(folder, [each for each in documented if each.name in near], 1)
         changes(folder, [one for one in measured[: len(best)] if one.pipeline.name != "plain script"], rounds)
     mill, script, *peers = measured[: len(best)]

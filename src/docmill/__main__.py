@@ -16,7 +16,7 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process as it is. Python takes each imported module apart first, which takes as long as a tenth of all.
+    """End the process as it is. Python would take each imported module apart first, which is felt in every command.
 
     What is to be done at the end is done before: exit functions, what was printed; and where a thread is to be waited
     for, or nobody takes the output any more, it ends as Python does it.

@@ -28,12 +28,7 @@ def step_keys(
     Gives the function from the one before to its own: what is its own is put into words once.
     """
     own = json.dumps([step_type, plugin, version, params, model], sort_keys=True, separators=(",", ":"))
-    return lambda upstream: _digest(f"[{_quoted(upstream)},{own[1:]}")
-
-
-def _quoted(text: str) -> str:
-    """As JSON. Nearly all of these are digests, five for each document."""
-    return f'"{text}"' if text.isascii() and text.isalnum() else json.dumps(text)
+    return lambda upstream: _digest(f"[{json.dumps(upstream)},{own[1:]}")
 
 
 def text_key(fingerprint: str, text: str) -> bytes:

@@ -29,10 +29,8 @@ from docmill.stores.embedding_cache import EmbeddingCache
 MOST_TRIES = 3
 AHEAD = 64  # micro-batches handed out for each worker: none stands still while a window is stored
 _CACHE_SECONDS = 1.0  # vectors wait no longer than that to be saved,
-_MANY, _MANY_SECONDS = (
-    1000,
-    2.0,
-)  # but where many come, for the window that has them: it costs less to save them at once
+_MANY = 1000  # but where so many come, for the window that has them: it costs less to save them at once
+_MANY_SECONDS = 2.0
 _MOST_UNSAVED = 10_000  # they are held in memory
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _PROC = Path("/proc")
 _LOOK_SECONDS = 0.02
+_STATUS_BYTES = 8192  # more than /proc/PID/status has
 _PS = ("ps", "-axo", "pid=,ppid=,state=,lstart=")
 
 
@@ -60,6 +63,24 @@ def descendants(pid: int) -> list[Process]:
     for each in found:
         found += children.get(each.pid, ())
     return [each for each in found if each.alive]
+
+
+class Memory(NamedTuple):
+    """resident_bytes: now; peak_bytes: the most address space that it has ever had."""
+
+    resident_bytes: int
+    peak_bytes: int
+
+
+def memory(pid: int) -> Memory | None:
+    """What a process has; None where the system does not tell, or there is no such process."""
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as stream:  # noqa: PTH123 - after each document
+            status = stream.read(_STATUS_BYTES)
+    except OSError:
+        return None
+    sizes = {name: int(size) * 1024 for name, size in re.findall(rb"(VmPeak|VmRSS):\s*(\d+) kB", status)}
+    return Memory(sizes.get(b"VmRSS", 0), sizes.get(b"VmPeak", 0))
 
 
 class Grip:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import resource
 import signal
 import sys
@@ -29,7 +28,6 @@ KEPT_VARIABLES: Final = (
     *("FASTEMBED_CACHE_PATH", "HF_HOME", "HF_HUB_OFFLINE", "DOCMILL_MODEL_CACHE", "DOCMILL_FAILPOINTS*"),
 )
 _OOM_SCORE = "500"  # where memory runs out, the kernel shall end a worker and not the engine
-_STATUS_BYTES = 8192  # more than there are
 _FIELD_OF_ENVIRONMENT = 50 - 3  # env_start in /proc/PID/stat, counted from what follows the name
 
 
@@ -134,13 +132,3 @@ def _limit(which: int, most: int) -> bool:
     except (ValueError, OSError):
         return False
     return True
-
-
-def peak_memory_bytes() -> int | None:
-    """The most address space that this process has ever had; None where the system does not tell."""
-    try:
-        with open("/proc/self/status", "rb", buffering=0) as stream:  # noqa: PTH123 - after each document
-            found = re.search(rb"VmPeak:\s*(\d+) kB", stream.read(_STATUS_BYTES))
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found else None

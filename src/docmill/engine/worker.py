@@ -26,7 +26,7 @@ from docmill.domain.failures import is_out_of_memory, words_of
 from docmill.domain.identity import assets_key
 from docmill.domain.jobs import ArtifactRef, Failure, LegJob, LegOutcome, LegPlan, StepJob, StepOutcome
 from docmill.domain.params import EmbedParams, ParseParams
-from docmill.engine import sandbox
+from docmill.engine import processes, sandbox
 from docmill.engine.sandbox import Sandbox
 from docmill.errors import (
     CorruptedFile,
@@ -172,8 +172,8 @@ def _was_out_of_memory(error: BaseException) -> bool:
 
 
 def _is_near_the_limit() -> bool:
-    peak = sandbox.peak_memory_bytes() if _limits is not None else None
-    return _limits is not None and peak is not None and peak > _NEAR_THE_LIMIT * _limits.memory_bytes
+    found = processes.memory(os.getpid()) if _limits is not None else None
+    return _limits is not None and found is not None and found.peak_bytes > _NEAR_THE_LIMIT * _limits.memory_bytes
 
 
 def run_embed(method: str, params: EmbedParams, threads: int, texts: list[str]) -> bytes:

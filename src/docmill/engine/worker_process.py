@@ -21,7 +21,7 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from docmill.engine import answers
+from docmill.engine import answers, processes
 from docmill.engine.answers import AnswerTooLarge
 from docmill.engine.printed import Printed
 
@@ -35,7 +35,6 @@ living: set[WorkerProcess] = set()  # of all pools
 _EXIT_SECONDS = 2.0
 _LENGTH = struct.Struct("!Q")  # stands before each message of a worker
 _READ_BYTES = 1024 * 1024
-_STATUS_BYTES = 8192
 _RESIDENT_SHARE, _PEAK_SHARE = 0.5, 0.75
 
 
@@ -175,13 +174,10 @@ class WorkerProcess:
         """Whether it holds, or has once needed, so much of its memory that the next task should not have it."""
         if not memory_bytes:
             return False
-        try:
-            with open(f"/proc/{self.process.pid}/status", "rb", buffering=0) as stream:  # noqa: PTH123 - after each task
-                status = stream.read(_STATUS_BYTES)
-        except OSError:
+        found = processes.memory(self.process.pid)
+        if found is None:
             return False  # a system that does not tell, or a process that has ended, which shows soon enough
-        sizes = {name: int(size) * 1024 for name, size in re.findall(rb"(VmPeak|VmRSS):\s*(\d+) kB", status)}
-        resident, peak = sizes.get(b"VmRSS", 0), sizes.get(b"VmPeak", 0)
+        resident, peak = found
         return resident > _RESIDENT_SHARE * memory_bytes or peak > _PEAK_SHARE * memory_bytes
 
     def end(self) -> tuple[int, bool]:
