@@ -4,8 +4,8 @@
 
 Each part is a command of its own. What it found is kept in benchmarks/results/NAME.json as soon as it is there, with
 the machine and the day, and the page is made of what is kept: so one part can be measured again alone. The part
-``quantisation`` runs only where it is named, or with --full: what it measures changes with the quantiser alone. --full
-also has more of ``throughput``. With --quick, which takes some minutes, the table is printed and nothing is written:
+``embedders`` runs only where it is named, or with --full: what it measures seldom changes. --full also has more rounds
+of ``throughput`` and ``scale``. With --quick, which takes some minutes, the table is printed and nothing is written:
 its figures are rough. The exit status is 1 where a goal was missed, 2 where a part could not be measured.
 """
 
@@ -27,13 +27,14 @@ from measuring import Figure, Report, arguments, progress
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
-PARTS = ("throughput", "startup", "scale", "quantisation")
+PARTS = ("throughput", "startup", "scale", "embedders")
 # The first two share homes that take minutes to make. They come before others that delete many files at their end: for
 # minutes after that ext4 takes several times as long to make new ones.
 SHARING = ("scale", "startup")
-ORDER = (*SHARING, "throughput", "quantisation")
+ORDER = (*SHARING, "throughput", "embedders")
 UNASKED = ORDER[:3]
 ROUNDED = ("throughput", "startup", "scale")
+FULLER = ("throughput", "scale")
 PACKAGES = ("docmill", "lancedb", "onnxruntime", "tokenizers", "pyarrow")
 MARKS = {None: "", True: "yes", False: "**no**"}
 
@@ -43,7 +44,7 @@ def measure(name: str, folder: Path, *, quick: bool, full: bool, rounds: int | N
     out = folder / f"{name}.json"
     command = [sys.executable, os.fspath(HERE / f"{name}.py"), "--json", os.fspath(out)]
     command += ["--quick"] if quick else []
-    command += ["--full"] if full and name == "throughput" else []
+    command += ["--full"] if full and name in FULLER else []
     command += ["--folder", os.fspath(folder)] if name in SHARING else []
     command += ["--rounds", str(rounds)] if rounds and name in ROUNDED else []
     progress(f"== {name}")
@@ -141,9 +142,7 @@ def main() -> int:
     parser = arguments(__doc__)
     names = f"of {', '.join(PARTS)}; else {', '.join(UNASKED)}"
     parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=names)
-    parser.add_argument(
-        "--full", action="store_true", help="all parts, and of throughput a round more and peers as documented"
-    )
+    parser.add_argument("--full", action="store_true", help="all parts, with more rounds, and peers also as documented")
     parser.add_argument("--rounds", type=int, help="of what is compared; else what each part thinks best")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page from what is kept")
     given = parser.parse_args()

@@ -18,7 +18,7 @@ from statistics import median
 
 import measuring
 from docmill.domain.params import EmbedParams
-from quantisation import passages
+from embedders import passages
 
 HERE = Path(__file__).parent
 BUDGET: int = EmbedParams().batch_tokens

@@ -7,6 +7,7 @@ Files are of five sections, each a passage of its own, and no two sections are a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ HASHING = ["--set", "embed.method=hashing", "--set", "embed.model=hashing-384"]
 SECTIONS = 5
 FIVE_CHUNKS = [*HASHING, "--set", "chunk.size=32"]  # tokens: one section
 PER_FOLDER = 500
+_NUMBERS = itertools.count(1)
 
 
 def section(number: int, state: int) -> str:
@@ -52,6 +54,15 @@ def command(home: Path, *words: str) -> list[str]:
 def make(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     run(command(home, "init", "-q"))
+
+
+def another(scratch: Path) -> Path:
+    """One more new home. None of them is removed: where thousands of files have just been deleted, ext4 takes ten times
+    as long to make new ones.
+    """
+    home = scratch / f"home-another-{next(_NUMBERS)}"
+    make(home)
+    return home
 
 
 def sync(home: Path, folder: Path, *options: str) -> Ran:

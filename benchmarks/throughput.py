@@ -274,7 +274,8 @@ def main() -> int:
     if given.quick:  # of so few files the start takes as long as the work
         figures = [replace(each, met=None, goal=f"{each.goal}, on all files") for each in figures]
     versions = {name: version(name) for name in ("docmill", "fastembed", "lancedb", "onnxruntime")}
-    report = Report("Throughput", "python benchmarks/throughput.py", figures, page(alone, measured, missing, files))
+    command = "python benchmarks/throughput.py" + (" --full" if given.full else "")
+    report = Report("Throughput", command, figures, page(alone, measured, missing, files))
     report.plots = {"throughput": chart(alone)}
     report.versions = versions
     return measuring.hand_in(report, given.json)
