@@ -1,4 +1,4 @@
-"""The one place where LanceDB is imported and opened, and told to be sparing with memory."""
+"""Where LanceDB is imported for docmill's own databases, which are opened here, and told to be sparing with memory."""
 
 from __future__ import annotations
 
