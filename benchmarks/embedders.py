@@ -39,6 +39,7 @@ from docmill.models.session import OnnxSession
 from docmill.models.tokenizer import tokenizer_of
 from docmill.service.home import init
 from docmill.service.syncing import sync
+from docmill.steps.embed import Text, micro_batches
 from docmill.stores.reading import CHUNKS, Database
 from measuring import Figure, Report, arguments, hand_in, interleaved, progress, ratio
 from retrieval import load_beir, ndcg_at_10
@@ -84,14 +85,10 @@ class Form:
     times: int = 1
 
     def batches(self, lengths: Sequence[int]) -> Batches:
-        """Indices, the shortest first, in batches of at most so many padded tokens, as docmill's engine hands out."""
-        batches: Batches = [[]]
-        for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-            padded = lengths[index] * (len(batches[-1]) + 1)
-            if batches[-1] and (padded > self.params.batch_tokens or len(batches[-1]) == self.params.batch_texts):
-                batches.append([])
-            batches[-1].append(index)
-        return batches
+        """Indices, in the micro-batches that the engine makes of texts of such lengths in tokens."""
+        texts = [Text(str(index).encode(), "", length) for index, length in enumerate(lengths)]
+        batches = micro_batches(texts, self.params.batch_tokens, self.params.batch_texts)
+        return [[int(text.key) for text in batch] for batch in batches]
 
 
 def forms(work: Path) -> dict[str, Form]:

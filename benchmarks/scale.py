@@ -8,11 +8,10 @@ Overhead: 10,000 files of one short passage, synced from nothing, against a plai
 them and writes them by one commit of LanceDB. Growth: files of five passages, synced from nothing, all sizes in each of
 two rounds, with --full three; the slope is that of the steepest step from one size to the next, each step's the median
 of the rounds. Start-up, as syncs of one file in the same round show it, is taken off, so that it does not flatter the
-small sizes.
-Memory: the most that the engine's own process had resident in these syncs, by the kernel's own count, and again when
-files are replaced: all of them, but of 100,000 a fifth. No change: a sync that finds nothing to do, beyond one of a
-single file, in one process, against a loop of scandir and stat over the same tree (the least that any tool must do),
-and against ``git status`` there.
+small sizes. Memory: the most that the engine's own process had resident in these syncs, by the kernel's own count, and
+again when files are replaced: all of them, but of 100,000 a fifth. No change: a sync that finds nothing to do, beyond
+one of a single file, in one process, against a loop of scandir and stat over the same tree (the least that any tool
+must do), and against ``git status`` there.
 """
 
 from __future__ import annotations

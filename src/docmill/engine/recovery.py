@@ -27,7 +27,7 @@ def begin(state: State, home: Path) -> int:
 
 
 def sweep(home: Path) -> None:
-    """Remove the files that dead workers had begun to write. To be called while no worker lives."""
+    """Remove what dead workers wrote to take the place of other outputs. To be called while no worker lives."""
     for unfinished in ArtifactStore(home).unfinished():
         with contextlib.suppress(OSError):  # they cost room, and nobody reads them
             unfinished.unlink()

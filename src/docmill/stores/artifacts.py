@@ -87,11 +87,13 @@ class ArtifactStore:
         return data
 
     def files(self) -> Iterator[Path]:
-        """Every whole output that is there, whether it counts or not; the file's name is its step key."""
+        """Every output that is there, whether it counts or not; the file's name is its step key. Of one that does not
+        count there may be a part only, as whoever wrote it has died.
+        """
         return self.folder.glob("[0-9a-f][0-9a-f]/*")
 
     def unfinished(self) -> list[Path]:
-        """Files that somebody is writing, or died writing. One folder holds them all, so that a look at it is quick."""
+        """Files that take the place of others once they are whole; whoever wrote them may have died."""
         return list((self.folder / "new").glob("*.new"))
 
 
