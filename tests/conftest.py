@@ -27,10 +27,6 @@ from docmill.stores.reading import CHUNKS, DOCUMENTS, Database
 QUICK = ("embed.method=hashing", "embed.model=hashing-64")
 TRAPS = ("parse.method=traps", "embed.method=traps", "embed.model=hashing-64")
 PLUGINS = Path(__file__).parent / "plugins"
-# Where models lie, and what is for the tests themselves; settings that a developer has for himself are not for them.
-KEPT = ("DOCMILL_MODEL_CACHE", "DOCMILL_SHELLS_", "DOCMILL_TEST_", "DOCMILL_UPDATE_")
-for name in [each for each in os.environ if each.startswith("DOCMILL_") and not each.startswith(KEPT)]:
-    del os.environ[name]
 
 
 class Recorder(Reporter):

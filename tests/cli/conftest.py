@@ -39,6 +39,7 @@ Cli = Callable[..., Ran]
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("DOCMILL_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> Ran:
